@@ -1,0 +1,45 @@
+# Everything needs Python 3.11 or newer and make, nothing else: the first target that needs it sets up .venv.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN ?= runs/digits
+
+.PHONY: search test test-all lint format bench docs setup clean
+
+search: $(VENV)/ready ## the main job on the embedded default: search, train, test, report, export
+	$(BIN)/archwright search --out $(RUN)
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/ready
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/bench ## speed, side by side with peers
+	$(BIN)/python benchmarks/loop_overhead.py
+	$(BIN)/python benchmarks/training_throughput.py
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[onnx]" --group dev
+	touch $@
+
+$(VENV)/bench: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,129 @@
+"""What a space leaves open: `Choice`, `Integer`, `Real` and `Repeat`.
+
+They nest in one another and in dicts, lists, tuples and `functools.partial`. The *same object* in two
+places is decided once; inside a `Repeat` each repetition decides anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from archwright.core.architecture import Value
+from archwright.core.errors import ArchwrightError
+
+
+class BadSpace(ArchwrightError):
+    """A declaration that can't be a search space."""
+
+
+def label(option: Any, index: int = 0) -> str:
+    """A short name for an option, for decisions' names, drawings and tables."""
+    if isinstance(option, str | int | float | bool | None):
+        return str(option)
+    if isinstance(option, partial):
+        return label(option.func)
+    if isinstance(option, Mapping) and option:
+        return label(next(iter(option.values())), index)
+    name = getattr(option, "label", None) or getattr(option, "__name__", None)
+    return name if isinstance(name, str) else str(index)
+
+
+class Choice:
+    """One of several options: any values, and options may hold further choices (conditional branches)."""
+
+    def __init__(self, *options: Any) -> None:
+        if not options:
+            raise BadSpace("a Choice needs at least one option")
+        self.options = options
+        labels = [label(option, index) for index, option in enumerate(options)]
+        # Names must tell branches apart, so equal labels get their index.
+        self.labels = tuple(text if labels.count(text) == 1 else f"{text}#{index}" for index, text in enumerate(labels))
+
+    def __repr__(self) -> str:
+        return f"Choice({', '.join(self.labels)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Integer:
+    """A whole number in [low, high], both included; `log` samples uniformly in its logarithm."""
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Real:
+    """A real number in [low, high]; `log` samples uniformly in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        _check_range(self)
+
+
+class Repeat:
+    """A list of `times` repetitions of `body`, each with decisions of its own."""
+
+    def __init__(self, body: Any, times: int | Integer) -> None:
+        least = times.low if isinstance(times, Integer) else times
+        if not isinstance(least, int) or least < 0:
+            raise BadSpace(f"Repeat needs times to be an Integer or a whole number of at least 0, not {times!r}")
+        self.body = body
+        self.times = times
+
+    def __repr__(self) -> str:
+        return f"Repeat({self.body!r}, times={self.times!r})"
+
+
+Open = Choice | Integer | Real
+"""A choice that somebody has to decide. (`Repeat` asks only through its `times` and its body.)"""
+
+Decide = Callable[[str, Open], Value]
+"""decide(name, choice) -> the index of a Choice's option, or an Integer's or a Real's value."""
+
+
+def _check_range(choice: Integer | Real) -> None:
+    kind = type(choice).__name__
+    if not (math.isfinite(choice.low) and math.isfinite(choice.high)) or choice.low > choice.high:
+        raise BadSpace(f"{kind} needs finite low <= high, not {choice.low}..{choice.high}")
+    if choice.log and choice.low <= 0:
+        raise BadSpace(f"{kind}(log=True) needs low > 0, not {choice.low}")
+
+
+def accepts(choice: Open, value: Value) -> bool:
+    """Whether `value` is an answer to `choice`."""
+    if isinstance(choice, Choice):
+        return isinstance(value, int) and 0 <= value < len(choice.options)
+    if isinstance(choice, Integer):
+        return isinstance(value, int) and choice.low <= value <= choice.high
+    return choice.low <= value <= choice.high
+
+
+def to_unit(choice: Integer | Real, value: Value) -> float:
+    """Where `value` lies between low (0.0) and high (1.0), in the logarithm if the choice is `log`."""
+    if choice.high == choice.low:
+        return 0.0
+    if choice.log:
+        return math.log(value / choice.low) / math.log(choice.high / choice.low)
+    return (value - choice.low) / (choice.high - choice.low)
+
+
+def from_unit(choice: Integer | Real, unit: float) -> Value:
+    """The inverse of `to_unit`; an Integer's unit interval is cut into one equal cell a value (in the log: by size)."""
+    low, high = float(choice.low), float(choice.high)
+    if isinstance(choice, Integer):  # widen by half a step each side so that every value gets its share
+        low, high = low - 0.5, high + 0.5
+    value = low * (high / low) ** unit if choice.log else low + unit * (high - low)
+    if isinstance(choice, Integer):
+        return min(max(round(value), choice.low), choice.high)
+    return min(max(value, choice.low), choice.high)

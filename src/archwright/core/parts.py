@@ -1,0 +1,71 @@
+"""Parts described as JSON: which function or class made them, with which arguments. Never code."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+Made = TypeVar("Made")
+
+
+def kebab(name: str) -> str:
+    """RegularizedEvolution -> regularized-evolution, fashion_mnist -> fashion-mnist."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).replace("_", "-").lower()
+
+
+def part(function: Callable[..., Made]) -> Callable[..., Made]:
+    """Marks a function that makes a part (a space, a task): what it returns remembers name and arguments.
+
+    The object gets an attribute `made_by`: {"name": kebab name, "arguments": {...}}, defaults included.
+    A function that is given data rather than numbers and names leaves in its object's `described` what
+    `made_by` shall hold instead, by the argument's name.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Made:
+        made = function(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        described = getattr(made, "described", {})
+        arguments = {name: described.get(name, value) for name, value in bound.arguments.items()}
+        object.__setattr__(made, "made_by", {"name": kebab(function.__name__), "arguments": arguments})
+        return made
+
+    return make
+
+
+def describe(thing: Any) -> Any:
+    """`thing` as JSON: parts as {"name", "arguments"}, numbers and texts as they are, anything else as its repr.
+
+    A description with a "repr" can be compared and read by people, but not made again.
+    """
+    if thing is None or isinstance(thing, bool | int | float | str):
+        return thing
+    if isinstance(thing, Path):
+        return str(thing)
+    if isinstance(thing, Mapping):
+        return {str(key): describe(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple | set | frozenset):
+        items = sorted(thing, key=repr) if isinstance(thing, set | frozenset) else thing
+        return [describe(item) for item in items]
+    made_by = getattr(thing, "made_by", None)
+    if made_by is not None:
+        return {"name": made_by["name"], "arguments": describe(made_by["arguments"])}
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing) if field.init}
+        return {"name": kebab(type(thing).__name__), "arguments": describe(fields)}
+    name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
+    return {"repr": f"{getattr(thing, '__module__', '')}.{name}"}
+
+
+def rebuildable(description: Any) -> bool:
+    """Whether everything in a description can be made again from names and numbers alone."""
+    if isinstance(description, dict):
+        return "repr" not in description and all(rebuildable(value) for value in description.values())
+    return not isinstance(description, list) or all(rebuildable(item) for item in description)

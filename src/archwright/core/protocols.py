@@ -1,0 +1,74 @@
+"""The three boxes of the survey's Figure 1, as types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.random import Generator
+
+    from archwright.core.architecture import Architecture
+    from archwright.core.choices import Decide
+    from archwright.core.history import History
+    from archwright.core.trial import Evaluation, Trial
+
+
+class SearchSpace(Protocol):
+    """Box one, as the other two see it: choices to walk, and which architectures are the same graph."""
+
+    def walk(self, decide: Decide) -> Any:
+        """Visits the open choices in order, each decided by `decide(name, choice)`; returns what they made."""
+        ...
+
+    def key(self, architecture: Architecture) -> str:
+        """Equal for architectures that compute the same graph."""
+        ...
+
+
+class Strategy(Protocol):
+    """Box two. It never sees a network; history is its only state."""
+
+    def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial | None:
+        """The next trial. None: wait for pending results or, if nothing is pending, there is nothing left to ask.
+
+        The same history and the same `rng` give the same trial, in a fresh process too.
+        """
+        ...
+
+
+class Estimator(Protocol):
+    """Box three."""
+
+    def estimate(self, space: Any, trial: Trial) -> Evaluation:
+        """Answers a trial. It may raise: the search records a failure and goes on."""
+        ...
+
+
+@runtime_checkable
+class Preflight(Protocol):
+    """An estimator that knows some metrics before it spends anything."""
+
+    def preflight(self, space: Any, trial: Trial) -> Mapping[str, float]:
+        """Cheap metrics, so that constraints on them exclude an architecture before any training."""
+        ...
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """An estimator that keeps files between trials, such as checkpoints to continue from."""
+
+    def stored(self, folder: str) -> Estimator:
+        """The same estimator, keeping its files under `folder`."""
+        ...
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """An estimator that can say beforehand which metrics its evaluations will have."""
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """Their names."""
+        ...

@@ -1,0 +1,13 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def bench_data() -> Path:
+    """The folder of benchmark tables: $ARCHWRIGHT_BENCH_DATA, else ../shared/data beside the project."""
+    folder = Path(os.environ.get("ARCHWRIGHT_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not (folder / "nasbench201.csv.gz").exists():
+        pytest.skip(f"no benchmark tables in {folder}: set ARCHWRIGHT_BENCH_DATA")
+    return folder
