@@ -1,0 +1,262 @@
+"""What follows from `walk`, written once for every space: sample, mutate, cross over, neighbours, enumerate, size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from numpy.random import Generator
+
+from archwright.core.architecture import Architecture, Value
+from archwright.core.choices import BadSpace, Choice, Decide, Integer, Open, Real, Repeat, accepts, from_unit, to_unit
+from archwright.core.protocols import SearchSpace
+from archwright.spaces.space import Space, branches
+
+STEP = 0.1
+"""How far `neighbours` moves an Integer or a Real: a tenth of its range (an Integer at least 1)."""
+
+
+def trace(space: SearchSpace, decide: Decide) -> Architecture:
+    """Walks the space and writes down every decision: the architecture that `decide` names."""
+    decisions: list[tuple[str, Value]] = []
+
+    def note(name: str, choice: Open) -> Value:
+        value = decide(name, choice)
+        decisions.append((name, value))
+        return value
+
+    space.walk(note)
+    return Architecture(tuple(decisions))
+
+
+def draw(choice: Open, rng: Generator) -> Value:
+    """A uniform value for one choice (uniform in the logarithm for `log`)."""
+    if isinstance(choice, Choice):
+        return int(rng.random() * len(choice.options))
+    return from_unit(choice, rng.random())
+
+
+def sample(space: SearchSpace, rng: Generator) -> Architecture:
+    """A random architecture: every decision uniform, in the order of the walk."""
+    return trace(space, lambda _, choice: draw(choice, rng))
+
+
+def first(choice: Open) -> Value:
+    """A choice's default: the first option, or the lowest value."""
+    return 0 if isinstance(choice, Choice) else choice.low
+
+
+def mutate(space: SearchSpace, architecture: Architecture, rng: Generator) -> Architecture:
+    """Changes one decision, drawn uniformly, to another value; what that opens is sampled.
+
+    Where nothing can change (a space of one point) the architecture itself returns.
+    """
+    changeable = [(name, choice) for name, choice in opened(space, architecture) if not _is_single(choice)]
+    if not changeable:
+        return architecture
+    name, choice = changeable[int(rng.random() * len(changeable))]
+    return with_decision(space, architecture, name, _another(choice, architecture[name], rng), rng)
+
+
+def with_decision(
+    space: SearchSpace, architecture: Architecture, name: str, value: Value, rng: Generator | None = None
+) -> Architecture:
+    """Changes the decision `name` to `value` and keeps the others; what that opens is sampled.
+
+    Without `rng`, what it opens takes its default, `first`.
+    """
+    known = architecture.as_dict() | {name: value}
+
+    def decide(name: str, choice: Open) -> Value:
+        if name in known:
+            return known[name]
+        return draw(choice, rng) if rng is not None else first(choice)
+
+    return trace(space, decide)
+
+
+def cross_over(space: SearchSpace, left: Architecture, right: Architecture, rng: Generator) -> Architecture:
+    """Uniform crossover: each decision from one of the parents that made it, at random; sampled if neither did."""
+    parents = (left.as_dict(), right.as_dict())
+
+    def decide(name: str, choice: Open) -> Value:
+        values = [parent[name] for parent in parents if name in parent and accepts(choice, parent[name])]
+        return values[int(rng.random() * len(values))] if values else draw(choice, rng)
+
+    return trace(space, decide)
+
+
+def neighbours(space: SearchSpace, architecture: Architecture) -> list[Architecture]:
+    """Every architecture one decision away, in the order of the walk.
+
+    A Choice moves to each other option, an Integer or a Real a tenth of its range up and down; what a
+    move opens takes its default.
+    """
+    found: dict[Architecture, None] = {}
+    for name, choice in opened(space, architecture):
+        for value in _moves(choice, architecture[name]):
+            found[with_decision(space, architecture, name, value)] = None
+    found.pop(architecture, None)
+    return list(found)
+
+
+def opened(space: SearchSpace, architecture: Architecture) -> list[tuple[str, Open]]:
+    """The choices that an architecture decides, by name, in the order of the walk."""
+    known = architecture.as_dict()
+    seen: list[tuple[str, Open]] = []
+
+    def read(name: str, choice: Open) -> Value:
+        seen.append((name, choice))
+        return known[name]
+
+    space.walk(read)
+    return seen
+
+
+def enumerate_all(space: SearchSpace) -> Iterator[Architecture]:
+    """Every architecture, each once, as an odometer turns: the last decision fastest.
+
+    Raises:
+        BadSpace: the space has a Real, so it has no end.
+    """
+    wheels: list[tuple[Value, Value]] = []  # what each decision stands at, and the last it can be
+    while True:
+        turned = iter(wheels)
+        fresh: list[tuple[Value, Value]] = []
+
+        def decide(
+            _: str,
+            choice: Open,
+            turned: Iterator[tuple[Value, Value]] = turned,
+            fresh: list[tuple[Value, Value]] = fresh,
+        ) -> Value:
+            if isinstance(choice, Real) and choice.low != choice.high:
+                raise BadSpace("a space with a Real has no end to enumerate")
+            start = first(choice)
+            last = len(choice.options) - 1 if isinstance(choice, Choice) else choice.high
+            fresh.append(next(turned, (start, last)))
+            return fresh[-1][0]
+
+        yield trace(space, decide)
+        while fresh and fresh[-1][0] == fresh[-1][1]:
+            fresh.pop()
+        if not fresh:
+            return
+        fresh[-1] = (fresh[-1][0] + 1, fresh[-1][1])
+        wheels = fresh
+
+
+def size(space: Space) -> int | float:
+    """How many architectures the space has, exactly; `math.inf` if a Real is open.
+
+    Counts by the decisions still to come, remembering equal remainders, so that conditional branches,
+    repetitions and shared objects are counted right without being enumerated.
+    """
+    known: dict[Any, int | float] = {}
+    repeated = _times_of_repeats(list(space.choices.values()))
+
+    def count(ahead: tuple[Any, ...], decided: tuple[tuple[int, Any], ...]) -> int | float:
+        """The ways to decide the trees `ahead`, given what was `decided` (identity, and value where it matters)."""
+        if not ahead:
+            return 1
+        tree, rest = ahead[0], ahead[1:]
+        if isinstance(tree, _EndOfScope):
+            return count(rest, tree.outside)
+        here = (tuple(_identity(tree) for tree in ahead), decided)
+        if here not in known:
+            known[here] = expand(tree, rest, decided)
+        return known[here]
+
+    def expand(tree: Any, rest: tuple[Any, ...], decided: tuple[tuple[int, Any], ...]) -> int | float:
+        seen = dict(decided)
+        if id(tree) in seen and isinstance(tree, Choice | Integer | Real | Repeat):
+            return count(rest, decided)
+        if isinstance(tree, Choice):
+            after = _with(decided, tree, None, rest)
+            return sum(count((option, *rest), after) for option in tree.options)
+        if isinstance(tree, Real):
+            return math.inf if tree.low != tree.high else count(rest, decided)
+        if isinstance(tree, Integer):
+            if id(tree) not in repeated:
+                return (tree.high - tree.low + 1) * count(rest, _with(decided, tree, None, rest))
+            return sum(count(rest, _with(decided, tree, n, rest)) for n in range(tree.low, tree.high + 1))
+        if isinstance(tree, Repeat):
+            if isinstance(tree.times, Integer) and id(tree.times) not in seen:
+                return count((tree.times, tree, *rest), decided)
+            times = seen[id(tree.times)] if isinstance(tree.times, Integer) else tree.times
+            end = _EndOfScope(_with(decided, tree, None, rest))
+            bodies = tuple(part for _ in range(times) for part in (tree.body, _EndOfScope(decided)))
+            return count((*bodies, end, *rest), decided)
+        return count((*(part for _, part in branches(tree)), *rest), decided)
+
+    return count(tuple(space.choices.values()), ())
+
+
+class _EndOfScope:
+    """Stands in `size`'s list of trees where a Repeat's iteration ends: what was decided inside is forgotten."""
+
+    def __init__(self, outside: tuple[tuple[int, Any], ...]) -> None:
+        self.outside = outside
+
+
+def _identity(tree: Any) -> Any:
+    return ("end", tree.outside) if isinstance(tree, _EndOfScope) else id(tree)
+
+
+def _with(
+    decided: tuple[tuple[int, Any], ...], tree: Any, value: Any, rest: tuple[Any, ...]
+) -> tuple[tuple[int, Any], ...]:
+    """Remembers a decision only while its object can be met again: equal remainders then look equal."""
+    if not any(_contains(other, tree) for other in rest):
+        return decided
+    return tuple(sorted((*decided, (id(tree), value)), key=lambda pair: pair[0]))
+
+
+def _contains(tree: Any, wanted: Any) -> bool:
+    return tree is wanted or any(_contains(part, wanted) for part in _inside(tree))
+
+
+def _inside(tree: Any) -> list[Any]:
+    if isinstance(tree, Choice):
+        return list(tree.options)
+    if isinstance(tree, Repeat):
+        return [tree.times, tree.body]
+    return [part for _, part in branches(tree)]
+
+
+def _times_of_repeats(trees: list[Any]) -> set[int]:
+    found: set[int] = set()
+    for tree in trees:
+        if isinstance(tree, Repeat) and isinstance(tree.times, Integer):
+            found.add(id(tree.times))
+        found |= _times_of_repeats(_inside(tree))
+    return found
+
+
+def _is_single(choice: Open) -> bool:
+    return len(choice.options) == 1 if isinstance(choice, Choice) else choice.low == choice.high
+
+
+def _another(choice: Open, old: Value, rng: Generator) -> Value:
+    """A uniform value other than `old`."""
+    if isinstance(choice, Choice):
+        index = int(rng.random() * (len(choice.options) - 1))
+        return index + (index >= old)
+    value = old
+    while value == old:
+        value = draw(choice, rng)
+    return value
+
+
+def _moves(choice: Open, old: Value) -> list[Value]:
+    if isinstance(choice, Choice):
+        return [index for index in range(len(choice.options)) if index != old]
+    moves: list[Value] = []
+    for direction in (-1, 1):
+        moved = from_unit(choice, min(max(to_unit(choice, old) + direction * STEP, 0.0), 1.0))
+        if isinstance(choice, Integer) and moved == old:
+            moved = min(max(old + direction, choice.low), choice.high)
+        if moved != old:
+            moves.append(moved)
+    return moves

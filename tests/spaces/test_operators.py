@@ -1,0 +1,178 @@
+"""The operators against brute force: what they count, reach and keep."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archwright.core.architecture import Architecture
+from archwright.core.choices import BadSpace, Choice, Integer, Real, Repeat
+from archwright.core.rng import Streams
+from archwright.spaces import operators
+from archwright.spaces.encodings import OneHot
+from archwright.spaces.space import Space
+
+
+def factory(**arguments):
+    return arguments
+
+
+@st.composite
+def trees(draw, depth=3, pool=None):
+    """Random declarations: nested, conditional, repeated, with shared objects."""
+    pool = [] if pool is None else pool
+    kinds = ["choice", "integer", "constant"] + (["dict", "list", "repeat", "nested"] if depth else [])
+    kind = draw(st.sampled_from(kinds + (["shared"] if pool else [])))
+    if kind == "shared":
+        return draw(st.sampled_from(pool))
+    if kind == "constant":
+        return draw(st.integers(0, 3))
+    if kind == "choice":
+        made = Choice(*range(draw(st.integers(1, 3))))
+    elif kind == "integer":
+        low = draw(st.integers(0, 2))
+        made = Integer(low, low + draw(st.integers(0, 2)))
+    elif kind == "nested":
+        made = Choice(*[draw(trees(depth - 1, pool)) for _ in range(draw(st.integers(1, 3)))])
+    elif kind == "repeat":
+        made = Repeat(draw(trees(depth - 1, pool)), times=draw(st.sampled_from([0, 1, 2, Integer(0, 2), Integer(1, 2)])))
+    elif kind == "dict":
+        return {name: draw(trees(depth - 1, pool)) for name in "ab"[: draw(st.integers(1, 2))]}
+    else:
+        return [draw(trees(depth - 1, pool)) for _ in range(draw(st.integers(1, 2)))]
+    pool.append(made)
+    return made
+
+
+def count_by_walking(space, limit=4000):
+    """Every architecture by depth-first search over prefixes: independent of both `size` and `enumerate_all`."""
+    found, stack = set(), [()]
+    while stack and len(found) <= limit:
+        prefix = stack.pop()
+        position, options = 0, None
+
+        def decide(name, choice):
+            nonlocal position, options
+            position += 1
+            values = range(len(choice.options)) if isinstance(choice, Choice) else range(choice.low, choice.high + 1)
+            if position <= len(prefix):
+                return prefix[position - 1]
+            if options is None:
+                options = list(values)
+            return values[0]
+
+        architecture = operators.trace(space, decide)
+        if options is None:
+            found.add(architecture)
+        else:
+            stack += [(*prefix, value) for value in options]
+    return found
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(tree=trees())
+def test_size_and_enumeration_equal_brute_force(tree):
+    space = Space(factory, tree=tree)
+    found = count_by_walking(space)
+    if len(found) <= 4000:
+        everything = list(operators.enumerate_all(space))
+        assert set(everything) == found
+        assert len(everything) == len(found) == operators.size(space)
+
+
+def test_a_shared_object_is_decided_once_and_a_repetition_anew():
+    shared, depth = Choice("a", "b"), Integer(1, 3)
+    space = Space(factory, one=shared, two=[shared], x=Repeat(Choice(1, 2), depth), y=Repeat({"s": shared}, depth))
+    assert operators.size(space) == 2 * (2 + 4 + 8)
+    arguments = space.resolve(next(operators.enumerate_all(space)))
+    assert arguments["one"] == arguments["two"][0]
+    local = Choice("p", "q")
+    assert operators.size(Space(factory, body=Repeat([local, local], times=3))) == 8
+
+
+def test_the_size_of_large_spaces_is_exact():
+    space = Space(factory, ops=[[Choice(*range(13)) for _ in range(10)] for _ in range(2)])
+    assert operators.size(space) == 13**20
+    chain = Space(factory, layers=Repeat(Choice({"k": Choice(1, 3, 5), "f": Choice(1, 2)}, "pool"), Integer(1, 20)))
+    assert operators.size(chain) == sum(7**depth for depth in range(1, 21))
+
+
+def test_a_real_makes_a_space_infinite():
+    space = Space(factory, x=Real(0, 1), y=Choice(1, 2))
+    assert operators.size(space) == math.inf
+    with pytest.raises(BadSpace, match="no end"):
+        list(operators.enumerate_all(space))
+    assert operators.size(Space(factory, x=Real(1, 1), y=Choice(1, 2))) == 2
+
+
+def test_samples_are_uniform_over_each_choice():
+    space = Space(factory, a=Choice(*range(4)), b=Integer(1, 5))
+    streams = Streams(1)
+    drawn = [operators.sample(space, streams[number]).as_dict() for number in range(8000)]
+    for name, options in (("a", 4), ("b", 5)):
+        counts = np.array(list(Counter(decisions[name] for decisions in drawn).values()))
+        expected = 8000 / options
+        assert len(counts) == options
+        assert ((counts - expected) ** 2 / expected).sum() < 25  # chi-squared, far beyond the 99.9 % point
+
+
+def test_mutation_reaches_every_neighbour_and_nothing_else():
+    space = Space(factory, kind=Choice({"k": Choice(1, 3, 5)}, "pool"), n=Integer(1, 3))
+    start = next(a for a in operators.enumerate_all(space) if a.as_dict().get("n") == 2 and len(a) == 3)
+    streams = Streams(0)
+    reached = {operators.mutate(space, start, streams[number]) for number in range(500)}
+    one_away = set()
+    for other in operators.enumerate_all(space):
+        kept = dict(start.decisions)
+        changed = [name for name, value in other if name in kept and kept[name] != value]
+        if len(changed) == 1:
+            one_away.add(other)
+    assert reached == one_away
+
+
+def test_crossover_takes_every_decision_from_a_parent():
+    space = Space(factory, a=[Choice(*range(9)) for _ in range(8)])
+    streams = Streams(2)
+    for number in range(100):
+        left, right = operators.sample(space, streams[3 * number]), operators.sample(space, streams[3 * number + 1])
+        child = operators.cross_over(space, left, right, streams[3 * number + 2])
+        assert all(value in (left[name], right[name]) for name, value in child)
+
+
+def test_neighbours_of_a_categorical_space_are_all_at_distance_one():
+    space = Space(factory, a=[Choice(*range(5)) for _ in range(6)])
+    start = operators.sample(space, Streams(0)[0])
+    near = operators.neighbours(space, start)
+    assert len(near) == len(set(near)) == 24
+    assert all(sum(a != b for a, b in zip(start, other, strict=True)) == 1 for other in near)
+
+
+def test_numbers_move_a_tenth_of_their_range_and_stay_inside():
+    space = Space(factory, x=Real(0.0, 10.0), n=Integer(1, 3), big=Integer(0, 100))
+    near = operators.neighbours(space, Architecture((("x", 0.0), ("n", 1), ("big", 50))))
+    moved = {(name, value) for other in near for name, value in other} - {("x", 0.0), ("n", 1), ("big", 50)}
+    assert moved == {("x", 1.0), ("n", 2), ("big", 40), ("big", 60)}
+
+
+def test_one_hot_encoding():
+    shared = Choice("a", "b")
+    space = Space(
+        factory, s=shared, kind=Choice({"k": Choice(1, 3), "s": shared}, "pool"), lr=Real(0.1, 10.0, log=True)
+    )
+    encode = OneHot(space)
+    assert list(encode.slots) == ["s", "kind", "kind=0.k", "lr"]
+    assert encode.width == 2 + 2 + 2 + 2
+    vectors = {tuple(encode(architecture)) for architecture in _grid(space)}
+    assert len(vectors) == 2 * 3
+    inactive = encode(Architecture((("s", 0), ("kind", 1), ("lr", 1.0))))
+    assert inactive.tolist() == [1, 0, 0, 1, 0, 0, 1.0, 0.5]
+
+
+def _grid(space):
+    streams = Streams(0)
+    for number in range(200):
+        drawn = operators.sample(space, streams[number])
+        yield Architecture(tuple((name, 1.0 if name == "lr" else value) for name, value in drawn))
