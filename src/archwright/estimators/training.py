@@ -1,0 +1,266 @@
+"""Training from scratch: the estimate that every cheaper one is measured by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from archwright.core.architecture import Architecture
+from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.parts import describe
+from archwright.core.rng import seed_for
+from archwright.core.signature import Signature
+from archwright.core.trial import Evaluation, Trial
+from archwright.objectives.costs import Cost, Flops, Parameters
+from archwright.spaces.space import Space
+from archwright.tasks.task import Hyperparameters, Split, Task
+from archwright.training.loop import Fit, pick_device, score
+from archwright.training.seeding import seeded
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a trial trains on: the full setting, or one that a lower fidelity made smaller."""
+
+    train: Split
+    valid: Split
+    signature: Signature
+    epochs: int  # to train now
+    horizon: int  # of the learning-rate schedule
+
+
+def fewer_epochs(setting: Setting, fidelity: float) -> Setting:
+    """Stops earlier on the same learning-rate schedule, so that the training can be continued."""
+    return replace(setting, epochs=max(1, round(setting.horizon * fidelity)))
+
+
+def less_data(setting: Setting, fidelity: float) -> Setting:
+    """Trains on a fixed random share of the examples; a larger share holds every smaller one."""
+    train = setting.train
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed_for("share", len(train))))
+    picked = order[: max(1, round(len(train) * fidelity))].to(train.inputs.device)
+    return replace(setting, train=Split(train.inputs[picked], train.targets[picked]))
+
+
+def lower_resolution(setting: Setting, fidelity: float) -> Setting:
+    """Shrinks the images' sides by area averaging.
+
+    Raises:
+        ArchwrightError: the task's examples are no images.
+    """
+    shape = setting.signature.input_shape
+    if len(shape) != 3:
+        raise ArchwrightError(f"the fidelity 'resolution' needs images, but an example has the shape {shape}")
+    size = [max(1, round(side * fidelity)) for side in shape[1:]]
+
+    def shrink(split: Split) -> Split:
+        small = functional.interpolate(split.inputs.float(), size, mode="area")
+        exact = split.inputs.dtype == torch.uint8
+        return Split(small.round().to(torch.uint8) if exact else small, split.targets)
+
+    signature = replace(setting.signature, input_shape=(shape[0], *size))
+    return replace(setting, train=shrink(setting.train), valid=shrink(setting.valid), signature=signature)
+
+
+def narrower(setting: Setting, fidelity: float) -> Setting:
+    """Builds networks with fewer channels."""
+    return replace(setting, signature=replace(setting.signature, width=fidelity))
+
+
+FIDELITIES: Mapping[str, Callable[[Setting, float], Setting]] = {
+    "epochs": fewer_epochs,
+    "data": less_data,
+    "resolution": lower_resolution,
+    "width": narrower,
+}
+"""What a fidelity below 1 can be a share of."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Trains each architecture from scratch and reports how it does on the validation split.
+
+    Metrics: the task's, with `valid_` in front (`valid_accuracy`, `valid_loss`), after the last epoch; `train_loss`;
+    `epochs`, those that this evaluation trained; and every cost, of the network at full fidelity. The learning curve
+    is the validation score after each epoch.
+
+    Attributes:
+        task: data, loss, metrics and hyper-parameters.
+        epochs: of a training at fidelity 1.
+        along: what a lower fidelity is a share of: any of epochs, data, resolution, width; several shrink together.
+        costs: measured beside the training; those that need no device also before it, to exclude architectures.
+        hyperparameters: instead of the task's own.
+        device: auto, cpu, cuda, cuda:1, ...
+        checkpoints: folder for trainings that stopped early along "epochs" alone, so that a later trial of higher
+            fidelity continues them instead of beginning anew. `record` sets it.
+    """
+
+    task: Task
+    epochs: int = 12
+    along: tuple[str, ...] = ("epochs",)
+    costs: tuple[Cost, ...] = (Parameters(), Flops())
+    hyperparameters: Hyperparameters | None = None
+    device: str = "auto"
+    checkpoints: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ArchwrightError(f"Training needs at least 1 epoch, not {self.epochs}")
+        for name in self.along:
+            if name not in FIDELITIES:
+                raise ArchwrightError(one_of("fidelity", name, FIDELITIES))
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The names of all metrics."""
+        scores = ("accuracy", "loss") if self.task.is_classification else ("rmse", "r2", "loss")
+        costs = (cost.metric for cost in self.costs)
+        return frozenset({f"valid_{name}" for name in scores} | {"train_loss", "epochs", *costs})
+
+    def stored(self, folder: str) -> Training:
+        """The same estimator with its checkpoints under `folder`."""
+        return self if self.checkpoints else replace(self, checkpoints=str(Path(folder) / "checkpoints"))
+
+    def preflight(self, space: Space, trial: Trial) -> dict[str, float]:
+        """The costs that need no device, from a network that has shapes and no numbers."""
+        signature = self.task.signature
+        network = sketch(space, trial.architecture, signature)
+        return {cost.metric: cost.measure(network, signature) for cost in self.costs if not cost.needs_device}
+
+    def estimate(self, space: Space, trial: Trial) -> Evaluation:
+        """Trains and validates.
+
+        Raises:
+            ArchwrightError: the network does not fit the task, or its loss is no number any more.
+        """
+        started = time.perf_counter()
+        device = pick_device(self.device)
+        costs = self.preflight(space, trial)
+        setting = self._setting(trial.fidelity, device)
+        with seeded(trial.seed, "weights", device=device):
+            network = space.build(trial.architecture, setting.signature).to(device)
+            check_fits(network, setting.signature, device)
+            if setting.signature.width < 1:
+                _check_narrower(network, costs)
+            costs |= {
+                cost.metric: cost.measure(space.build(trial.architecture, self.task.signature), self.task.signature)
+                for cost in self.costs
+                if cost.needs_device
+            }
+        given = self.hyperparameters or self.task.hyperparameters
+        fit = Fit(network, self.task, setting.train, given, setting.horizon, trial.seed, device)
+        checkpoint = self._checkpoint(space, trial)
+        if checkpoint is not None and checkpoint.exists():
+            fit.load_state(torch.load(checkpoint, map_location=device, weights_only=True))
+        inherited = min(fit.progress.epoch, setting.epochs)
+        if fit.progress.epoch > setting.epochs:
+            raise ArchwrightError(f"{checkpoint} is further trained than fidelity {trial.fidelity} asks for")
+        metrics: dict[str, float] = {}
+        while fit.progress.epoch < setting.epochs:
+            fit.run_epoch()
+            metrics = score(network, self.task, setting.valid, device, given.precision)
+            fit.progress.curve.append(metrics[self.task.score])
+        metrics = metrics or score(network, self.task, setting.valid, device, given.precision)
+        if checkpoint is not None:
+            _keep(fit, checkpoint, finished=setting.epochs == setting.horizon)
+        return Evaluation(
+            trial,
+            {
+                **{f"valid_{name}": value for name, value in metrics.items()},
+                "train_loss": fit.progress.train_losses[-1],
+                "epochs": float(setting.epochs - inherited),
+                **costs,
+            },
+            tuple(fit.progress.curve),
+            time.perf_counter() - started,
+        )
+
+    def _setting(self, fidelity: float, device: torch.device) -> Setting:
+        train, valid = self._on_device(device)
+        setting = Setting(train, valid, self.task.signature, self.epochs, self.epochs)
+        if fidelity < 1:
+            for name in self.along:
+                setting = FIDELITIES[name](setting, fidelity)
+        return setting
+
+    def _on_device(self, device: torch.device) -> tuple[Split, Split]:
+        """The splits, moved once: small data stays in the device's memory from trial to trial."""
+        if device not in self._moved:
+            self._moved[device] = (self.task.train.to(device), self.task.valid.to(device))
+        return self._moved[device]
+
+    @cached_property
+    def _moved(self) -> dict[torch.device, tuple[Split, Split]]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:  # data is loaded by each worker for itself
+        return {name: value for name, value in self.__dict__.items() if name != "_moved"}
+
+    def _checkpoint(self, space: Space, trial: Trial) -> Path | None:
+        """Where the training of this architecture and seed under these settings is kept; None if it can't go on."""
+        if self.checkpoints is None or self.along != ("epochs",):
+            return None
+        settings = json.dumps(describe(replace(self, checkpoints=None)), sort_keys=True)
+        digest = hashlib.sha256(f"{trial.architecture.to_json()}{trial.seed}{settings}".encode()).hexdigest()[:24]
+        return Path(self.checkpoints) / f"{digest}.pt"
+
+
+def sketch(space: Space, architecture: Architecture, signature: Signature) -> nn.Module:
+    """The network on the `meta` device, where building and running cost nothing.
+
+    A constructor that computes with the weights can't be built there; it gets its real weights then.
+    """
+    try:
+        with torch.device("meta"):
+            return space.build(architecture, signature)
+    except (NotImplementedError, RuntimeError):
+        with seeded("sketch"):
+            return space.build(architecture, signature)
+
+
+def check_fits(network: nn.Module, signature: Signature, device: torch.device) -> None:
+    """Whether the network maps a batch of the task's shape to the task's outputs.
+
+    Raises:
+        ArchwrightError: it does not, with both shapes.
+    """
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        made = network(torch.zeros(2, *signature.input_shape, device=device))
+    network.train(was_training)
+    wanted = (2, signature.outputs)
+    if not isinstance(made, torch.Tensor) or tuple(made.shape) != wanted:
+        shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+        raise ArchwrightError(f"for a batch of 2 the network returns {shape}, but the task needs {wanted}")
+
+
+def _check_narrower(network: nn.Module, costs: Mapping[str, float]) -> None:
+    full = costs.get("parameters")
+    if full is not None and Parameters().measure(network, Signature((1,), 1)) >= full:
+        raise ArchwrightError(
+            "the fidelity 'width' changed nothing: the network's channel counts do not go through "
+            "signature.channels(...)"
+        )
+
+
+def _keep(fit: Fit, path: Path, finished: bool) -> None:
+    """Keeps a training that can be continued; forgets one that has come to its end."""
+    if finished:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    torch.save(fit.state(), part)
+    os.replace(part, path)

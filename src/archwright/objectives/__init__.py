@@ -1,0 +1,1 @@
+"""What an architecture is judged by: costs as metrics, and hypervolume of Pareto fronts."""

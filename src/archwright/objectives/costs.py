@@ -1,0 +1,169 @@
+"""What a network costs, as metrics: parameters, FLOPs, latency, memory."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from archwright.core.signature import Signature
+
+
+class Cost(Protocol):
+    """A metric of a network that needs no training.
+
+    Attributes:
+        metric: its name among an evaluation's metrics.
+        needs_device: it runs the network for real; otherwise the `meta` device, which computes nothing, will do.
+    """
+
+    metric: ClassVar[str]
+    needs_device: ClassVar[bool]
+
+    def measure(self, network: nn.Module, signature: Signature) -> float:
+        """The cost of `network`, which lies on the meta device unless `needs_device`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Trainable numbers. A parameter used twice counts once."""
+
+    metric: ClassVar[str] = "parameters"
+    needs_device: ClassVar[bool] = False
+
+    def measure(self, network: nn.Module, signature: Signature) -> float:
+        """Their count."""
+        return float(sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad))
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations of one example's forward pass by torch's counter.
+
+    A multiply-add counts as two; convolutions and matrix products count, element-wise work does not.
+    """
+
+    metric: ClassVar[str] = "flops"
+    needs_device: ClassVar[bool] = False
+
+    def measure(self, network: nn.Module, signature: Signature) -> float:
+        """Operations for one example."""
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            _in_evaluation(network, lambda: network(_example(network, signature, 1)))
+        return float(counter.get_total_flops())
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak memory of activations in a forward pass without gradients, in units of 10**6 bytes.
+
+    Counted from the sizes of the tensors alive at once, the input included and the weights not, so it is a
+    property of the network and not of a device's allocator.
+    """
+
+    batch_size: int = 1
+    metric: ClassVar[str] = "memory_mb"
+    needs_device: ClassVar[bool] = False
+
+    def measure(self, network: nn.Module, signature: Signature) -> float:
+        """Millions of bytes."""
+        example = _example(network, signature, self.batch_size)
+        with _LiveBytes(network) as live, torch.no_grad():
+            live.add(example)
+            _in_evaluation(network, lambda: network(example))
+        return float(live.peak / 1e6)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds for one forward pass of a batch on a device: the median of `repetitions` after `warmup`.
+
+    Attributes:
+        device: where to measure, such as cpu or cuda.
+        batch_size: examples a pass; 1 is what a device meets one by one.
+    """
+
+    device: str = "cpu"
+    batch_size: int = 1
+    repetitions: int = 50
+    warmup: int = 10
+    metric: ClassVar[str] = "latency_ms"
+    needs_device: ClassVar[bool] = True
+
+    def measure(self, network: nn.Module, signature: Signature) -> float:
+        """Milliseconds, measured now; other work on the device slows it."""
+        network = network.to(self.device)
+        example = _example(network, signature, self.batch_size)
+        wait = torch.cuda.synchronize if torch.device(self.device).type == "cuda" else lambda: None
+
+        def once() -> float:
+            started = time.perf_counter()
+            network(example)
+            wait()  # type: ignore[no-untyped-call]
+            return time.perf_counter() - started
+
+        def all_of_them() -> float:
+            for _ in range(self.warmup):
+                once()
+            return statistics.median(once() for _ in range(self.repetitions))
+
+        with torch.inference_mode():
+            return _in_evaluation(network, all_of_them) * 1000
+
+
+Result = TypeVar("Result")
+
+
+def _example(network: nn.Module, signature: Signature, batch_size: int) -> Tensor:
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    return torch.zeros(batch_size, *signature.input_shape, device=device)
+
+
+def _in_evaluation(network: nn.Module, measure: Callable[[], Result]) -> Result:
+    was_training = network.training
+    network.eval()
+    try:
+        return measure()
+    finally:
+        network.train(was_training)
+
+
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Watches every tensor that is made: how many bytes are alive, and how many at most ever were."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = 0
+        self._known = weakref.WeakSet(
+            tensor.untyped_storage() for tensor in (*network.parameters(), *network.buffers())
+        )
+
+    def add(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        if storage in self._known:
+            return
+        size = storage.nbytes()
+        self._known.add(storage)
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._free, size)
+
+    def _free(self, size: int) -> None:
+        self.now -= size
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(made):
+            if isinstance(leaf, Tensor):
+                self.add(leaf)
+        return made

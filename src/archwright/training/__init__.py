@@ -1,0 +1,1 @@
+"""The one training loop, its augmentation and its seeding."""

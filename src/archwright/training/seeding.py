@@ -1,0 +1,19 @@
+"""Randomness that stays inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from archwright.core.rng import seed_for
+
+
+@contextmanager
+def seeded(*parts: object, device: torch.device | None = None) -> Iterator[None]:
+    """Inside, torch's global randomness (initial weights, dropout) is seeded by `parts`; afterwards it is as before."""
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed_for(*parts))
+        yield
