@@ -1,0 +1,70 @@
+"""A trained network as files that outlive this library: readable PyTorch source, ONNX, or a torch program.
+
+Every exporter checks itself: it loads what it wrote anew and demands the model's own outputs, or raises `ExportError`
+and leaves no file. torch is imported when an exporter is used, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from archwright.core.errors import one_of
+from archwright.export.result import Exported, ExportError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from archwright.export.to_onnx import onnx
+    from archwright.export.to_source import source
+    from archwright.export.to_torch import torch_program
+
+__all__ = ["FORMATS", "ExportError", "Exported", "export", "onnx", "source", "torch_program"]
+
+_HOMES = {"source": "to_source", "onnx": "to_onnx", "torch_program": "to_torch"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class _Formats(Mapping[str, Callable[..., Exported]]):
+    """Exporters by format name; to read the names imports none of them."""
+
+    _exporters = {"source": "source", "onnx": "onnx", "torch": "torch_program"}
+
+    def __getitem__(self, name: str) -> Callable[..., Exported]:
+        exporter: Callable[..., Exported] = __getattr__(self._exporters[name])
+        return exporter
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._exporters)
+
+    def __len__(self) -> int:
+        return len(self._exporters)
+
+
+FORMATS: Mapping[str, Callable[..., Exported]] = _Formats()
+
+
+def export(model: nn.Module, path: str | Path, example: Tensor, format: str = "source", **options: Any) -> Exported:
+    """Writes `model` in the format of that name.
+
+    Args:
+        model: any trained module; its mode and device are as before afterwards.
+        path: the file to write; parent folders are made.
+        example: (n, *input_shape) float32, n at least 2: the model's outputs on it are what the file must give too.
+        format: a name in `FORMATS`.
+        options: what that exporter takes besides, such as `title` and `classes` for "source".
+
+    Raises:
+        ExportError: the model can't be written so, or what was written computes something else.
+    """
+    if format not in FORMATS:
+        raise ExportError(one_of("export format", format, FORMATS))
+    return FORMATS[format](model, path, example, **options)

@@ -1,0 +1,97 @@
+"""ONNX and torch programs, and what all formats have in common."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archwright import export
+from archwright.core.errors import ArchwrightError
+
+SUFFIXES = {"source": ".py", "onnx": ".onnx", "torch": ".pt2"}
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 2)).train()
+
+
+def test_importing_it_imports_no_torch() -> None:
+    code = "import sys, archwright.export as e; assert list(e.FORMATS) and 'torch' not in sys.modules; e.source"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["resnet", "nasnet", "shared"])
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_networks_in_other_formats(models: ModuleType, name: str, format: str, tmp_path: Path) -> None:
+    if format == "onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxscript")
+    model, example = models.trained(name)
+    exported = export.export(model, tmp_path / "net", example, format)
+
+    assert exported.path == tmp_path / f"net{SUFFIXES[format]}"
+    assert list(tmp_path.iterdir()) == list(exported.files)
+    assert exported.max_difference <= 1e-5
+    assert model.training
+
+
+@pytest.mark.parametrize("format", ["source", "torch"])
+def test_errors_leave_nothing_behind(format: str, tmp_path: Path) -> None:
+    class Random(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.rand_like(x)
+
+    with pytest.raises(export.ExportError, match="largest difference between outputs is 0"):
+        export.export(Random(), tmp_path / "net", torch.rand(3, 2), format)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_earlier_file_survives_a_failure(model: nn.Module, tmp_path: Path) -> None:
+    path = export.source(model, tmp_path / "net.py", torch.rand(3, 4)).path
+    before = path.read_bytes()
+    with torch.no_grad():
+        model[0].weight.fill_(torch.nan)  # type: ignore[union-attr, operator]
+    with pytest.raises(export.ExportError, match="is nan"):
+        export.source(model, path, torch.rand(3, 4))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_a_branch_on_data_can_be_too_much(models: ModuleType, format: str, tmp_path: Path) -> None:
+    if format == "onnx":
+        pytest.importorskip("onnxscript")
+    with pytest.raises(export.ExportError, match="Branching can't be exported"):
+        export.export(models.Branching(), tmp_path / "net", torch.rand(3, 8), format)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mistakes_are_told(model: nn.Module, tmp_path: Path) -> None:
+    example = torch.rand(3, 4)
+    with pytest.raises(ArchwrightError, match="did you mean onnx"):
+        export.export(model, tmp_path / "net", example, "onx")
+    with pytest.raises(ArchwrightError, match=r"must end in \.py"):
+        export.source(model, tmp_path / "net.txt", example)
+    with pytest.raises(ArchwrightError, match="at least 2"):
+        export.source(model, tmp_path / "net.py", example[:1])
+    with pytest.raises(ArchwrightError, match="the model itself fails"):
+        export.torch_program(nn.Linear(5, 2), tmp_path / "net.pt2", example)
+    (tmp_path / "file").touch()
+    with pytest.raises(ArchwrightError, match="can't write"):
+        export.source(model, tmp_path / "file" / "net.py", example)
+    (tmp_path / "taken.py").mkdir()
+    with pytest.raises(ArchwrightError, match="can't write"):
+        export.source(model, tmp_path / "taken.py", example)
+    assert model.training
+
+
+def test_onnx_says_how_to_be_installed(model: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(export.ExportError, match=r"pip install 'archwright\[onnx\]'"):
+        export.onnx(model, tmp_path / "net.onnx", torch.rand(3, 4))
