@@ -1,0 +1,80 @@
+"""Archwright: neural architecture search on PyTorch.
+
+Search space x search strategy x performance estimation strategy, three independent parts that compose freely.
+`import archwright` loads no torch; networks, data and training do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archwright import estimators, export, reports, spaces, strategies, tasks
+from archwright.core.architecture import Architecture, BadArchitecture
+from archwright.core.choices import BadSpace, Choice, Integer, Real, Repeat
+from archwright.core.errors import ArchwrightError
+from archwright.core.history import History
+from archwright.core.lazy import lazy
+from archwright.core.objective import BadObjective, Constraint, Objective, maximize, minimize
+from archwright.core.protocols import Estimator, Strategy
+from archwright.core.signature import Signature
+from archwright.core.trial import Evaluation, Trial
+from archwright.objectives.pareto import hypervolume
+from archwright.progress import progress
+from archwright.run import Run, Winner, load, record, resume
+from archwright.runtime.inline import Inline
+from archwright.runtime.processes import Processes
+from archwright.runtime.store import StoreError
+from archwright.search import Budget, Search, budget, search
+from archwright.spaces.space import Space
+
+if TYPE_CHECKING:
+    from archwright.objectives.costs import Flops, Latency, Memory, Parameters
+
+__all__ = [
+    "Architecture",
+    "ArchwrightError",
+    "BadArchitecture",
+    "BadObjective",
+    "BadSpace",
+    "Budget",
+    "Choice",
+    "Constraint",
+    "Estimator",
+    "Evaluation",
+    "Flops",
+    "History",
+    "Inline",
+    "Integer",
+    "Latency",
+    "Memory",
+    "Objective",
+    "Parameters",
+    "Processes",
+    "Real",
+    "Repeat",
+    "Run",
+    "Search",
+    "Signature",
+    "Space",
+    "StoreError",
+    "Strategy",
+    "Trial",
+    "Winner",
+    "budget",
+    "estimators",
+    "export",
+    "hypervolume",
+    "load",
+    "maximize",
+    "minimize",
+    "progress",
+    "record",
+    "reports",
+    "resume",
+    "search",
+    "spaces",
+    "strategies",
+    "tasks",
+]
+
+__getattr__ = lazy(__name__, {"archwright.objectives.costs": ["Flops", "Latency", "Memory", "Parameters"]})

@@ -1,0 +1,94 @@
+"""Every part by the name that the command line and the manifests use: the Python name in kebab case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.parts import kebab, rebuildable
+
+
+def parts(kind: str) -> Mapping[str, Callable[..., Any]]:
+    """The library's parts of a kind: spaces, strategies, estimators, tasks or costs.
+
+    Raises:
+        ArchwrightError: there is no such kind.
+    """
+    makers = {"spaces": _spaces, "strategies": _strategies, "estimators": _estimators, "tasks": _tasks, "costs": _costs}
+    if kind not in makers:
+        raise ArchwrightError(one_of("kind of part", kind, makers))
+    return {kebab(part.__name__): part for part in makers[kind]()}
+
+
+def find(kind: str, name: str) -> Callable[..., Any]:
+    """The part of that name; a name that does not exist lists the near ones.
+
+    Raises:
+        ArchwrightError: there is none.
+    """
+    known = parts(kind)
+    if kebab(name) not in known:
+        singular = {"strategies": "strategy"}.get(kind, kind.removesuffix("s"))
+        raise ArchwrightError(one_of(singular, name, known))
+    return known[kebab(name)]
+
+
+def rebuild(kind: str, description: Any) -> Any:
+    """Makes a part again from its description in a manifest; only the library's own, by name: data is never code.
+
+    Raises:
+        ArchwrightError: a part of the user's own, which the user has to give again.
+    """
+    if not rebuildable(description):
+        raise ArchwrightError(f"the run's {kind} has parts of your own: give them again")
+    return _make(description, {**parts(kind), **_nested()})
+
+
+def _make(description: Any, known: Mapping[str, Callable[..., Any]]) -> Any:
+    if isinstance(description, list):
+        return tuple(_make(item, known) for item in description)
+    if not isinstance(description, dict) or set(description) != {"name", "arguments"}:
+        return description
+    if description["name"] not in known:
+        raise ArchwrightError(one_of("part", description["name"], known))
+    arguments = {name: _make(value, known) for name, value in description["arguments"].items()}
+    return known[description["name"]](**arguments)
+
+
+def _nested() -> dict[str, Callable[..., Any]]:
+    """What other parts take as arguments."""
+    from archwright.spaces.ops import library_op
+    from archwright.tasks import Hyperparameters
+
+    return {**parts("tasks"), **parts("costs"), "hyperparameters": Hyperparameters, "op": library_op}
+
+
+def _spaces() -> list[Callable[..., Any]]:
+    from archwright import spaces
+
+    return [getattr(spaces, name) for name in spaces.SPACES]
+
+
+def _strategies() -> list[Callable[..., Any]]:
+    from archwright import strategies
+
+    return [getattr(strategies, name) for name in strategies.__all__]
+
+
+def _estimators() -> list[Callable[..., Any]]:
+    from archwright import estimators
+
+    return [getattr(estimators, name) for name in estimators.__all__]
+
+
+def _tasks() -> list[Callable[..., Any]]:
+    from archwright import tasks
+
+    return [getattr(tasks, name) for name in tasks.__all__ if name[0].islower()]
+
+
+def _costs() -> list[Callable[..., Any]]:
+    from archwright.objectives.costs import Flops, Latency, Memory, Parameters
+
+    return [Parameters, Flops, Memory, Latency]

@@ -1,0 +1,375 @@
+"""A run: a search that is stored. Recorded while it runs, loaded afterwards, its winner trained to the end."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archwright import registry
+from archwright.core.architecture import Architecture
+from archwright.core.errors import ArchwrightError
+from archwright.core.history import History, Scored
+from archwright.core.objective import Goal
+from archwright.core.parts import describe
+from archwright.core.protocols import Stored
+from archwright.core.trial import Evaluation
+from archwright.runtime.store import FORMAT, Store, StoreError, read_json, read_manifest, write_json
+from archwright.search import Budget, Search, search
+from archwright.spaces import operators
+from archwright.spaces.space import Space
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from torch import nn
+
+    from archwright.tasks import Task
+
+SAME = ("space", "strategy", "estimator", "objectives", "seed")
+"""What has to be equal for a search to continue a run."""
+
+
+def record(wanted: Search, folder: str | Path) -> Search:
+    """Stores a search in a run's folder; where the folder holds the beginning of the same search, continues it.
+
+    Everything is written before a trial starts and after it ends, so nothing finished is ever lost.
+
+    Raises:
+        StoreError: the folder can't be written, is something else, or holds another search.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file; give a folder for the run")
+    if isinstance(wanted.estimator, Stored):
+        wanted.estimator = wanted.estimator.stored(str(folder))
+    manifest = _manifest(wanted)
+    if (folder / "manifest.json").exists():
+        _check_same(read_manifest(folder), manifest, folder)
+    elif folder.exists() and any(folder.iterdir()):
+        raise StoreError(f"{folder} is not empty and no run of archwright: give another folder")
+    else:
+        write_json(folder / "manifest.json", manifest)
+    store = Store(folder, write=True)
+    history, times = store.load(wanted.history.goal)
+    if history.asked and wanted.history.asked:
+        store.close()
+        raise StoreError(f"{folder} holds evaluations already, and so does the search: which ones should count?")
+    if history.asked:
+        wanted.history = history
+        wanted.elapsed_before = times[-1] if times else 0.0
+    wanted.journal = store
+    wanted.closing.append(store.close)
+    return wanted
+
+
+def resume(
+    folder: str | Path,
+    *,
+    space: Space | None = None,
+    estimator: Any = None,
+    strategy: Any = None,
+    budget: Budget | None = None,
+    executor: Executor | None = None,
+) -> Search:
+    """The search of a run, to be continued where it stopped: iterate over it.
+
+    Parts of the library are made again from the manifest. Parts of your own have to be given again, since a run
+    holds no code; so do tasks whose data was given in memory.
+
+    Args:
+        budget: the new limits, of the whole run; those of the manifest if None.
+
+    Raises:
+        StoreError: the folder is no run, or its parts are not the ones given.
+        ArchwrightError: a part of your own is missing.
+    """
+    manifest = read_manifest(Path(folder))
+    continued = search(
+        space or registry.rebuild("spaces", manifest["space"]),
+        strategy or registry.rebuild("strategies", manifest["strategy"]),
+        estimator or registry.rebuild("estimators", manifest["estimator"]),
+        objectives=manifest["objectives"],
+        executor=executor,
+        seed=manifest["seed"],
+    )
+    continued.budget = budget or Budget(**manifest["budget"])
+    return record(continued, folder)
+
+
+def load(folder: str | Path, *, space: Space | None = None, task: Task | None = None) -> Run:
+    """Opens a run to look at it. This executes nothing: it reads JSON and numbers.
+
+    Args:
+        space, task: parts of your own, which the run can't make again.
+
+    Raises:
+        StoreError: the folder is no run, is damaged, or was written by a newer version.
+    """
+    return Run(Path(folder), space, task)
+
+
+class Run:
+    """A stored search.
+
+    Attributes:
+        folder: where it lies.
+        manifest: versions, seed, parts, objectives, task and hardware.
+        history: every evaluation, and what was pending when it stopped.
+        times: seconds into the search at which each evaluation ended.
+    """
+
+    def __init__(self, folder: Path, space: Space | None = None, task: Task | None = None) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        self._space, self._task = space, task
+        try:
+            goal = Goal.of(self.manifest["objectives"])
+        except KeyError as error:
+            raise StoreError(f"{folder / 'manifest.json'} lacks {error}") from None
+        if (folder / "history.sqlite").exists():
+            with Store(folder) as store:
+                self.history, self.times = store.load(goal)
+        else:
+            self.history, self.times = History(goal), []
+
+    @cached_property
+    def space(self) -> Space:
+        """The space: the one given to `load`, else made again from the manifest."""
+        made: Space = self._space or registry.rebuild("spaces", self.manifest["space"])
+        return made
+
+    @cached_property
+    def task(self) -> Task:
+        """The task: the one given to `load`, else made again from the manifest.
+
+        Raises:
+            ArchwrightError: the estimator has none, or its data was given in memory.
+        """
+        described = self.manifest["estimator"].get("arguments", {}).get("task")
+        if self._task is None and described is None:
+            raise ArchwrightError(f"{self.folder} names no task to train on: give one")
+        made: Task = self._task or registry.rebuild("tasks", described)
+        return made
+
+    @property
+    def best(self) -> Winner:
+        """The incumbent.
+
+        Raises:
+            ArchwrightError: no evaluation succeeded and kept the constraints; says why not.
+        """
+        best = self.history.best
+        if best is None:
+            raise ArchwrightError(f"{self.folder} has no winner: {self._why_not()}")
+        return Winner(self, best)
+
+    @property
+    def front(self) -> list[Winner]:
+        """The Pareto front; with one objective, the incumbent alone."""
+        return [Winner(self, scored) for scored in self.history.front()]
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What full training of the winner gave, the test score included; None before `train`."""
+        path = self.folder / "result.json"
+        return read_json(path) if path.exists() else None
+
+    def _why_not(self) -> str:
+        failures = [evaluation.failure for evaluation in self.history if evaluation.failure]
+        if not len(self.history):
+            return "nothing was evaluated"
+        if len(failures) == len(self.history):
+            common = max(set(failures), key=failures.count)
+            return f"all {len(failures)} evaluations failed, {failures.count(common)} with: {common}"
+        return "no evaluation kept the constraints"
+
+
+@dataclass(frozen=True)
+class Winner:
+    """An evaluation of a run, picked to be kept."""
+
+    run: Run
+    scored: Scored
+
+    @property
+    def architecture(self) -> Architecture:
+        """Its decisions."""
+        return self.scored.evaluation.trial.architecture
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Its metrics, curve and cost in the search."""
+        return self.scored.evaluation
+
+    def build(self) -> nn.Module:
+        """The network with fresh weights."""
+        return self.run.space.build(self.architecture, self.run.task.signature)
+
+    def train(
+        self,
+        task: Task | None = None,
+        *,
+        epochs: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        on_epoch: Callable[[int, int, float], None] | None = None,
+    ) -> nn.Module:
+        """Trains on train and validation split together, scores once on the test split, and keeps both in the run.
+
+        A run's test split is scored once: where the run has its result already, the kept model returns.
+
+        Args:
+            epochs: the task's own default if None.
+            on_epoch: told after each epoch: how many are done, of how many, and the mean training loss.
+
+        Raises:
+            ArchwrightError: another architecture of this run was scored before.
+        """
+        import torch
+        from safetensors.torch import save_model
+
+        from archwright.training.loop import Fit, pick_device, score
+        from archwright.training.seeding import seeded
+
+        if self.run.result is not None:
+            return self.trained()
+        task = task or self.run.task
+        where = pick_device(device)
+        epochs = epochs or task.epochs
+        started = time.perf_counter()
+        with seeded(seed, "weights", device=where):
+            network = self.run.space.build(self.architecture, task.signature).to(where)
+        given = _hyperparameters(self.run, task)
+        fit = Fit(network, task, (task.train + task.valid).to(where), given, epochs, seed, where)
+        while fit.progress.epoch < epochs:
+            loss = fit.run_epoch()
+            if on_epoch is not None:
+                on_epoch(fit.progress.epoch, epochs, loss)
+        seconds = time.perf_counter() - started
+        metrics = score(network, task, task.test, where)
+        save_model(network.cpu(), str(self.run.folder / "model.safetensors"))
+        write_json(
+            self.run.folder / "result.json",
+            {
+                **{f"test_{name}": value for name, value in metrics.items()},
+                "position": self.scored.position,
+                "architecture": self.architecture.as_dict(),
+                "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
+                "epochs": epochs,
+                "seed": seed,
+                "seconds": seconds,
+                "train_losses": fit.progress.train_losses,
+                "hyperparameters": describe(given)["arguments"],
+                "device": str(where),
+                "torch": torch.__version__,
+            },
+        )
+        return network.eval()
+
+    def trained(self) -> nn.Module:
+        """The network as `train` left it, in evaluation mode.
+
+        Raises:
+            ArchwrightError: the run has no trained model, or that of another architecture.
+        """
+        from safetensors.torch import load_model
+
+        result = self.run.result
+        if result is None:
+            raise ArchwrightError(f"{self.run.folder} has no trained model yet: `archwright train {self.run.folder}`")
+        if Architecture.from_json(result["architecture"]) != self.architecture:
+            raise ArchwrightError(
+                f"{self.run.folder} has trained and scored evaluation {result['position']} already; a test split is "
+                f"scored once a run, so evaluation {self.scored.position} can't be trained in it"
+            )
+        network = self.build()
+        load_model(network, str(self.run.folder / "model.safetensors"))
+        return network.eval()
+
+
+def _hyperparameters(run: Run, task: Task) -> Any:
+    described = run.manifest["estimator"].get("arguments", {}).get("hyperparameters")
+    return task.hyperparameters if described is None else registry.rebuild("estimators", described)
+
+
+def _manifest(wanted: Search) -> dict[str, Any]:
+    """What the run is, for people and for `resume`."""
+    goal = wanted.history.goal
+    estimator = describe(wanted.estimator)
+    if "checkpoints" in estimator.get("arguments", {}):  # where the run lies is no part of what it is
+        estimator["arguments"]["checkpoints"] = None
+    task = getattr(wanted.estimator, "task", None)
+    return {
+        "format": FORMAT,
+        "archwright": importlib.metadata.version("archwright"),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "space": describe(wanted.space),
+        "space_size": _size(wanted.space),
+        "strategy": describe(wanted.strategy),
+        "estimator": estimator,
+        "objectives": [str(item) for item in goal.wanted],
+        "seed": wanted.seed,
+        "budget": dict(vars(wanted.budget)),
+        "executor": {"name": type(wanted.executor).__name__, "workers": getattr(wanted.executor, "workers", 1)},
+        "task": None if task is None else _task_summary(task),
+        "machine": _machine(),
+    }
+
+
+def _task_summary(task: Task) -> dict[str, Any]:
+    from archwright.tasks.splitting import split_summary
+
+    return {"name": task.name, "input_shape": list(task.signature.input_shape), **split_summary(task)}
+
+
+def _size(space: Any) -> str | None:
+    """Exact, as text: JSON readers elsewhere would round it."""
+    return str(operators.size(space)) if isinstance(space, Space) else None
+
+
+def _machine() -> dict[str, Any]:
+    versions: dict[str, str | None] = {}
+    for name in ("torch", "numpy"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "gpu": _gpu(),
+        **versions,
+    }
+
+
+def _gpu() -> str | None:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+    different = [name for name in SAME if old.get(name) != new[name]]
+    if different:
+        name = different[0]
+        raise StoreError(
+            f"{folder} holds another search: its {name} is {_short(old.get(name))}, not {_short(new[name])}"
+            f"{' (and ' + ', '.join(different[1:]) + ' differ)' if different[1:] else ''}; give another folder"
+        )
+
+
+def _short(description: Any) -> str:
+    if isinstance(description, dict) and "name" in description:
+        inner = ", ".join(f"{key}={_short(value)}" for key, value in description["arguments"].items())
+        return f"{description['name']}({inner[:200]})"
+    return str(description)[:200]

@@ -1,0 +1,204 @@
+"""Trials in worker processes: a worker that is killed, hangs or grows too large costs one trial and no more."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import IO, Any, ParamSpec, TypeVar
+
+import cloudpickle
+
+from archwright.core.errors import ArchwrightError
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+class WorkerLost(ArchwrightError):
+    """A worker process ended without an answer. `seconds` is what the call had taken by then."""
+
+    seconds = 0.0
+
+
+class Processes(Executor):
+    """`workers` processes of their own interpreter, each with an equal share of the cores.
+
+    A thread a worker hands over one call at a time through pipes, so a lost worker is known at once, its call
+    fails with `WorkerLost`, and the next call starts a fresh one. Functions travel by cloudpickle, once a worker:
+    classes and functions of a script or a notebook work, and scripts need no `if __name__ == "__main__"`.
+
+    Args:
+        workers: processes at a time.
+        time_limit: seconds a call may take before its worker is killed; None: no limit.
+        memory_limit: bytes of address space and data a worker may allocate (Linux); None: no limit.
+        threads: CPU threads a worker; by default the cores divided by the workers.
+    """
+
+    def __init__(
+        self,
+        workers: int = 1,
+        *,
+        time_limit: float | None = None,
+        memory_limit: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if workers < 1:
+            raise ArchwrightError(f"Processes needs at least 1 worker, not {workers}")
+        self.workers = workers
+        self.time_limit, self.memory_limit = time_limit, memory_limit
+        self.threads = threads or max(1, (os.cpu_count() or 1) // workers)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="archwright-worker")
+        self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
+        for _ in range(workers):
+            self._idle.put(None)  # started with the first call that needs it
+        self._alive: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, fn: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
+        """Calls `fn` in a worker; the future fails with what `fn` raised, or with `WorkerLost`."""
+        return self._pool.submit(self._call, fn, args, kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Kills the workers, after their calls if `wait`."""
+        if not wait:
+            self._end()
+        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._closed = True
+            for worker in self._alive:
+                worker.kill()
+
+    def _call(self, fn: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+        worker = self._idle.get()
+        try:
+            if worker is None or not worker.is_alive:
+                worker = self._start()
+            result: Result = worker.call(fn, args, kwargs, self.time_limit)
+            return result
+        finally:
+            self._idle.put(worker)
+
+    def _start(self) -> _Worker:
+        with self._lock:
+            if self._closed:
+                raise WorkerLost("the search was ended")
+            self._alive = {worker for worker in self._alive if worker.is_alive}
+            worker = _Worker(self.threads, self.memory_limit)
+            self._alive.add(worker)
+            return worker
+
+
+class _Worker:
+    """One process and the two pipes to it."""
+
+    def __init__(self, threads: int, memory_limit: int | None) -> None:
+        settings = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        command = [sys.executable, "-m", "archwright.runtime.worker", str(os.getpid()), str(memory_limit or 0)]
+        paths = os.pathsep.join(path for path in sys.path if path)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **settings, "PYTHONPATH": paths},
+            start_new_session=True,  # Ctrl-C is for the search, which then ends its workers itself
+        )
+        self.function: object = None
+        self._calling = threading.Lock()
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        self.process.kill()
+        if self._calling.acquire(blocking=False):  # else the call finds its worker lost, and clears up
+            self._clear_up()
+            self._calling.release()
+
+    def _clear_up(self) -> int:
+        status = self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            close_quietly(pipe)
+        return status
+
+    def call(self, fn: Callable[..., Any], args: Any, kwargs: Any, time_limit: float | None) -> Any:
+        with self._calling:
+            return self._call(fn, args, kwargs, time_limit)
+
+    def _call(self, fn: Callable[..., Any], args: Any, kwargs: Any, time_limit: float | None) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        payload = pickle_call(None if fn is self.function else fn, args, kwargs)
+        timed_out = threading.Event()
+
+        def give_up() -> None:
+            timed_out.set()
+            self.kill()
+
+        timer = threading.Timer(time_limit or 0, give_up)
+        started = time.monotonic()
+        if time_limit is not None:
+            timer.start()
+        try:
+            self.process.stdin.write(payload)
+            self.process.stdin.flush()
+            self.function = fn
+            succeeded, result = pickle.load(self.process.stdout)
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # ValueError: killed and closed before the call
+            raise self._lost(time_limit if timed_out.is_set() else None, time.monotonic() - started) from None
+        finally:
+            timer.cancel()
+        if not succeeded:
+            raise result
+        return result
+
+    def _lost(self, time_limit: float | None, seconds: float) -> WorkerLost:
+        self.process.kill()
+        status = self._clear_up()
+        if time_limit is not None:
+            reason = f"took longer than the limit of {time_limit:g} seconds"
+        elif status < 0:
+            reason = f"its worker process was killed by signal {-status}" + (
+                " (out of memory?)" if status == -9 else ""
+            )
+        else:
+            reason = f"its worker process exited with status {status}"
+        error = WorkerLost(reason)
+        error.seconds = seconds
+        return error
+
+
+def pickle_call(fn: Callable[..., Any] | None, args: Any, kwargs: Any) -> bytes:
+    """A call as bytes; the function goes in a pickle of its own, or not at all if the worker has it.
+
+    Raises:
+        ArchwrightError: something in it can't be sent to another process.
+    """
+    try:
+        function = None if fn is None else cloudpickle.dumps(fn)
+        return pickle.dumps((function, cloudpickle.dumps((args, kwargs))))
+    except Exception as error:
+        raise ArchwrightError(
+            f"can't send the space or the estimator to a worker process: {error}; open files, locks and generators "
+            "can't travel, so make them inside the network's class, or search with one worker in this process"
+        ) from error
+
+
+def close_quietly(pipe: IO[bytes] | None) -> None:
+    """Closes a pipe whose other end may be gone with bytes unread."""
+    try:
+        if pipe is not None:
+            pipe.close()
+    except OSError:
+        return

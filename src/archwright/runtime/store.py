@@ -1,0 +1,226 @@
+"""A run's folder: `manifest.json`, `history.sqlite`, `checkpoints/`.
+
+Written before a trial starts and after it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table, create_engine, event, select
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from archwright.core.architecture import Architecture
+from archwright.core.errors import ArchwrightError
+from archwright.core.history import History
+from archwright.core.objective import Goal
+from archwright.core.trial import Evaluation, Trial
+
+FORMAT = 1
+"""Version of the folder's layout; a newer one is refused, an older one is read for ever."""
+
+_METADATA = MetaData()
+_TRIALS = Table(
+    "trials",
+    _METADATA,
+    Column("number", Integer, primary_key=True),  # in the order of asking
+    Column("answered", Integer, nullable=False),  # evaluations known when it was proposed: what replay needs
+    Column("architecture", String, nullable=False),  # JSON
+    Column("fidelity", Float, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("parent", Integer),
+)
+_EVALUATIONS = Table(
+    "evaluations",
+    _METADATA,
+    Column("position", Integer, primary_key=True),  # in the order of arrival
+    Column("number", Integer, nullable=False, unique=True),  # of its trial
+    Column("metrics", String, nullable=False),  # JSON
+    Column("curve", String, nullable=False),  # JSON
+    Column("cost", Float, nullable=False),  # seconds
+    Column("failure", String),
+    Column("rejected", Integer, nullable=False),
+    Column("reused", Integer),
+    Column("elapsed", Float, nullable=False),  # seconds into the search
+)
+
+
+class StoreError(ArchwrightError):
+    """A run's folder that can't be written or read."""
+
+
+class Store:
+    """The history of one run on disk. Use as a context manager, or `close` it.
+
+    Each change is one SQLite transaction in write-ahead mode: it survives `kill -9` at any instant.
+    """
+
+    def __init__(self, folder: Path, *, write: bool = False) -> None:
+        self.folder = folder
+        self._position = 0
+        self._lock = FileLock(str(folder / "lock")) if write else None
+        if self._lock is not None:
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise StoreError(f"{folder} is being written by another process: wait for it, or end it") from None
+        url = f"sqlite:///{folder / 'history.sqlite'}"
+        self._engine = create_engine(url, connect_args={"check_same_thread": False})
+        event.listen(self._engine, "connect", _set_pragmas if write else _set_reader)
+        with self._explained():
+            if write:
+                _METADATA.create_all(self._engine)
+            self._connection = self._engine.connect()
+        self._insert_trial = str(_TRIALS.insert().compile(self._engine))
+        self._insert_evaluation = str(_EVALUATIONS.insert().compile(self._engine))
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets other processes write to the run."""
+        self._connection.close()
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    def asked(self, number: int, trial: Trial, answered: int) -> None:
+        """Writes a trial down before it starts."""
+        row = (number, answered, trial.architecture.to_json(), trial.fidelity, trial.seed, trial.parent)
+        self._write(self._insert_trial, row)
+
+    def answered(self, number: int, evaluation: Evaluation, elapsed: float) -> None:
+        """Writes an evaluation down when it has ended."""
+        row = (
+            self._position,
+            number,
+            json.dumps(dict(evaluation.metrics)),
+            json.dumps(evaluation.curve),
+            evaluation.cost,
+            evaluation.failure,
+            int(evaluation.rejected),
+            evaluation.reused,
+            elapsed,
+        )
+        self._write(self._insert_evaluation, row)
+        self._position += 1
+
+    def load(self, goal: Goal) -> tuple[History, list[float]]:
+        """The history, pending trials included, and when each evaluation ended (seconds into the search)."""
+        history, times = History(goal), []
+        with self._explained():
+            trials = self._connection.execute(select(_TRIALS).order_by(_TRIALS.c.number)).all()
+            evaluations = self._connection.execute(select(_EVALUATIONS).order_by(_EVALUATIONS.c.position)).all()
+            self._connection.rollback()
+        for row in trials:
+            history.ask(Trial(Architecture.from_json(row.architecture), row.fidelity, row.seed, row.parent))
+        for row in evaluations:
+            evaluation = Evaluation(
+                history.pending[row.number],
+                json.loads(row.metrics),
+                tuple(json.loads(row.curve)),
+                row.cost,
+                row.failure,
+                bool(row.rejected),
+                row.reused,
+            )
+            history.append(row.number, evaluation)
+            times.append(row.elapsed)
+        self._position = len(history)
+        return history, times
+
+    def known_when_asked(self) -> list[int]:
+        """For each trial, how many evaluations had arrived when it was proposed."""
+        with self._explained():
+            rows = self._connection.execute(select(_TRIALS.c.answered).order_by(_TRIALS.c.number)).all()
+            self._connection.rollback()
+        return [row.answered for row in rows]
+
+    def _write(self, statement: str, row: tuple[Any, ...]) -> None:
+        with self._explained():
+            self._connection.exec_driver_sql(statement, row)
+            self._connection.commit()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            text = str(error.orig)
+            if "full" in text or "disk I/O" in text:
+                raise StoreError(
+                    f"can't write to {self.folder} ({text}): free some space, then `archwright resume {self.folder}`; "
+                    "every finished evaluation is kept"
+                ) from error
+            raise StoreError(f"can't use {self.folder / 'history.sqlite'}: {text}") from error
+        except DatabaseError as error:
+            raise StoreError(f"{self.folder / 'history.sqlite'} is damaged or no history: {error.orig}") from error
+
+
+def _set_pragmas(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")  # safe against the death of the process, not of the power
+
+
+def _set_reader(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA query_only=ON")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a JSON file whole or not at all.
+
+    Raises:
+        StoreError: the folder can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise StoreError(f"can't write {path}: {error.strerror}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of a run.
+
+    Raises:
+        StoreError: it is not there or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path} is missing") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StoreError(f"{path} can't be read: {error}") from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """A run's manifest.
+
+    Raises:
+        StoreError: the folder is no run, or one of a newer version.
+    """
+    if not folder.is_dir():
+        raise StoreError(f"there is no run {folder}")
+    if not (folder / "manifest.json").is_file():
+        raise StoreError(f"{folder} is no run of archwright: it has no manifest.json")
+    manifest = read_json(folder / "manifest.json")
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict) or not isinstance(version, int):
+        raise StoreError(f"{folder / 'manifest.json'} is not a manifest of archwright")
+    if version > FORMAT:
+        raise StoreError(
+            f"{folder} was written by a newer archwright (format {version}, version {manifest.get('archwright')}; this "
+            f"one reads format {FORMAT}): upgrade with `pip install -U archwright`"
+        )
+    return manifest

@@ -1,0 +1,275 @@
+"""The arrows between the three boxes. A search is an iterator of evaluations: to stop is to cease iterating."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, replace
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from typing import Any, Protocol
+
+from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.history import History
+from archwright.core.objective import BadObjective, Goal
+from archwright.core.protocols import Estimator, Measures, Preflight, SearchSpace, Strategy
+from archwright.core.rng import Streams
+from archwright.core.trial import Evaluation, Trial
+from archwright.runtime.inline import Inline
+
+STALE = 1000
+"""A search ends when so many answers in a row were repetitions or rejections: it has stopped learning anything."""
+
+
+class Journal(Protocol):
+    """Who writes a search down: told before a trial starts and after it ends."""
+
+    def asked(self, number: int, trial: Trial, answered: int) -> None:
+        """Trial `number` is about to start, proposed when `answered` evaluations were known."""
+        ...
+
+    def answered(self, number: int, evaluation: Evaluation, elapsed: float) -> None:
+        """Trial `number` has ended, `elapsed` seconds into the search."""
+        ...
+
+
+class Search(Iterator[Evaluation]):
+    """What `search` returns: iterate to run it. `budget`, `record` and `progress` wrap it.
+
+    Attributes:
+        history: all evaluations so far, and what is pending.
+        budget: when to stop; unlimited unless `budget(...)` sets it.
+        journal: who writes it down; nobody unless `record(...)` sets it.
+        elapsed: seconds that the search has run, those before a resume included.
+        closing: called when it ends, for whatever reason.
+        ended: why it ended, in words; None while it runs.
+    """
+
+    def __init__(
+        self, space: Any, strategy: Strategy, estimator: Estimator, history: History, executor: Executor, seed: int
+    ):
+        self.space, self.strategy, self.estimator = space, strategy, estimator
+        self.history, self.executor, self.seed = history, executor, seed
+        self.budget = Budget()
+        self.journal: Journal | None = None
+        self.clock: Callable[[], float] = time.monotonic
+        self.elapsed_before = 0.0
+        self.closing: list[Callable[[], None]] = []
+        self.ended: str | None = None
+        self._started: float | None = None
+        self._idle = 0  # answers in a row that cost nothing
+        self._loop: Generator[Evaluation, None, None] = self._run()
+
+    def __next__(self) -> Evaluation:
+        return next(self._loop)
+
+    def close(self) -> None:
+        """Ends the search now. What is pending is abandoned; a recorded run asks it again on resume."""
+        self._loop.close()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the search has run."""
+        return self.elapsed_before + (self.clock() - self._started if self._started is not None else 0.0)
+
+    def _run(self) -> Generator[Evaluation, None, None]:
+        history, streams = self.history, Streams(self.seed)  # read now, at the first step: `record` may set them
+        self._started = self.clock()
+        answer = partial(answer_safely, self.space, self.estimator, history.goal)
+        known = {self._question(evaluation.trial): position for position, evaluation in enumerate(history)}
+        running: dict[Future[Evaluation], int] = {}
+        unasked = list(history.pending)  # of an interrupted run: to be asked again, first of all
+        twins: dict[tuple[str, float, int], list[int]] = {}
+        slots = getattr(self.executor, "workers", 1)
+        try:
+            while True:
+                while len(running) < slots and (unasked or self.budget.allows(self)):
+                    number = unasked.pop(0) if unasked else self._propose(streams)
+                    if number is None:
+                        break
+                    question = self._question(trial := history.pending[number])
+                    if question in known:
+                        yield self._note(number, self._repeat(trial, known[question]))
+                        if self._is_stale():
+                            return
+                    elif question in twins:  # the same question is under way: its answer will do for both
+                        twins[question].append(number)
+                    else:
+                        twins[question] = []
+                        running[self.executor.submit(answer, trial)] = number
+                if not running:
+                    self.ended = self.budget.spent(self) or "the strategy has nothing left to ask"
+                    return
+                done, _ = wait(running, self.budget.seconds_left(self), FIRST_COMPLETED)
+                if not done:
+                    self.ended = self.budget.spent(self)
+                    return
+                for future in sorted(done, key=running.__getitem__):
+                    number = running.pop(future)
+                    question = self._question(trial := history.pending[number])
+                    known[question] = len(history)
+                    yield self._note(number, _result(future, trial))
+                    for twin in twins.pop(question):
+                        yield self._note(twin, self._repeat(history.pending[twin], known[question]))
+                    if self._is_stale():
+                        return
+        finally:
+            self.executor.shutdown(wait=False, cancel_futures=True)
+            for close in self.closing:
+                close()
+
+    def _propose(self, streams: Streams) -> int | None:
+        trial = self.strategy.propose(self.space, self.history, streams[self.history.asked])
+        if trial is None:
+            return None
+        number = self.history.ask(trial)
+        if self.journal is not None:
+            self.journal.asked(number, trial, len(self.history))
+        return number
+
+    def _note(self, number: int, evaluation: Evaluation) -> Evaluation:
+        self.history.append(number, evaluation)
+        self._idle = self._idle + 1 if evaluation.rejected or evaluation.reused is not None else 0
+        if self.journal is not None:
+            self.journal.answered(number, evaluation, self.elapsed)
+        return evaluation
+
+    def _question(self, trial: Trial) -> tuple[str, float, int]:
+        """What makes two trials the same: equal canonical key, fidelity and seed."""
+        return self.space.key(trial.architecture), trial.fidelity, trial.seed
+
+    def _repeat(self, trial: Trial, position: int) -> Evaluation:
+        return replace(self.history[position], trial=trial, cost=0.0, reused=position)
+
+    def _is_stale(self) -> bool:
+        if self._idle < STALE:
+            return False
+        reasons = {item.failure for item in self.history[-STALE:] if item.rejected}
+        example = f"; one was {min(reasons, key=str)}" if reasons else ""
+        self.ended = f"the last {STALE:,} proposals were all known or excluded{example}"
+        return True
+
+
+def search(
+    space: SearchSpace,
+    strategy: Strategy,
+    estimator: Estimator,
+    *,
+    objectives: Any,
+    executor: Executor | None = None,
+    history: History | Sequence[Evaluation] = (),
+    seed: int = 0,
+) -> Search:
+    """Any space, any strategy, any estimator: an iterator of evaluations.
+
+    Args:
+        objectives: one or several of `maximize(...)`, `minimize(...)`, texts such as "valid_accuracy", and
+            constraints such as "parameters <= 1e5".
+        executor: where trials run: `Inline()` by default, `Processes(n)`, or any other standard-library Executor
+            (its attribute `workers` says how many trials may be pending; 1 if it has none). It is shut down at the end.
+        history: evaluations to start from.
+        seed: of the strategy's randomness.
+
+    Raises:
+        BadObjective: an objective that the estimator does not measure.
+    """
+    goal = Goal.of(objectives)
+    if isinstance(estimator, Measures):
+        for wanted in goal.wanted:
+            if wanted.metric not in estimator.metrics:
+                raise BadObjective(one_of("metric", wanted.metric, estimator.metrics))
+    past = history if isinstance(history, History) else History(goal, history)
+    return Search(space, strategy, estimator, past, executor or Inline(), seed)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop. Repetitions and rejections cost nothing and don't count as evaluations."""
+
+    evaluations: int | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not value > 0:
+                raise ArchwrightError(f"a budget of {name} has to be more than 0, not {value}")
+
+    def spent(self, search: Search) -> str | None:
+        """Which part of the budget is used up, in words; None if there is some of each left."""
+        if self.evaluations is not None and search.history.spent >= self.evaluations:
+            return f"the budget of {self.evaluations:,} evaluations is spent"
+        if self.epochs is not None and search.history.epochs >= self.epochs:
+            return f"the budget of {self.epochs:,g} epochs is spent"
+        if self.minutes is not None and search.elapsed >= self.minutes * 60:
+            return f"the budget of {self.minutes:g} minutes is spent"
+        return None
+
+    def allows(self, search: Search) -> bool:
+        """Whether another trial may start, counting what the pending ones will cost."""
+        pending, done = len(search.history.pending), search.history.spent
+        if self.evaluations is not None and done + pending >= self.evaluations:
+            return False
+        if self.epochs is not None:
+            epochs = search.history.epochs
+            if epochs + pending * epochs / max(done, 1) >= self.epochs:
+                return False
+        return self.minutes is None or search.elapsed < self.minutes * 60
+
+    def seconds_left(self, search: Search) -> float | None:
+        """Until the search has to stop; None without such a limit."""
+        return None if self.minutes is None else max(0.0, self.minutes * 60 - search.elapsed)
+
+
+def budget(
+    search: Search, *, evaluations: int | None = None, epochs: float | None = None, minutes: float | None = None
+) -> Search:
+    """Bounds a search; the first limit that is reached ends it.
+
+    What is running when the minutes are over is abandoned (with `Inline` it is finished first); a recorded run
+    asks it again on resume.
+    """
+    search.budget = Budget(evaluations, epochs, minutes)
+    return search
+
+
+def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) -> Evaluation:
+    """Asks the estimator; whatever goes wrong becomes a failed evaluation with its reason. Runs in the worker."""
+    started = time.perf_counter()
+    try:
+        if goal.constraints and isinstance(estimator, Preflight):
+            metrics = dict(estimator.preflight(space, trial))
+            excluded = goal.excluded(metrics)
+            if excluded is not None:
+                return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
+        evaluation = estimator.estimate(space, trial)
+        for wanted in goal.wanted:
+            if evaluation.failure is None and not isfinite(evaluation.metrics.get(wanted.metric, 0.0)):
+                reason = f"{wanted.metric} is {evaluation.metrics[wanted.metric]}"
+                return replace(evaluation, failure=reason)
+        return evaluation
+    except (Exception, SystemExit) as error:
+        return Evaluation(trial, cost=time.perf_counter() - started, failure=_reason(error))
+
+
+def _result(future: Future[Evaluation], trial: Trial) -> Evaluation:
+    """The worker's answer, or a failure if the worker itself was lost."""
+    error = future.exception()
+    return (
+        future.result()
+        if error is None
+        else Evaluation(trial, cost=getattr(error, "seconds", 0.0), failure=_reason(error))
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """One line: what was raised, and where."""
+    lines = str(error).strip().splitlines() or [""]
+    if isinstance(error, ArchwrightError):
+        return lines[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {lines[0][:300]}{where}"
