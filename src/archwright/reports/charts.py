@@ -1,0 +1,256 @@
+"""Charts as SVG that takes its colours from the page, so that it is legible in light, dark and print alike."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+from zlib import crc32
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
+
+from archwright.core.trial import Evaluation
+from archwright.reports.summary import Moment, spread
+
+DOTS, CURVES, STEPS = 800, 150, 80
+"""At most so many dots and faint curves a chart, and points a curve: more can't be told apart, and pages stay small."""
+
+_INK, _FAINT, _LINE = "#000001", "#000002", "#000003"
+_SERIES = [f"#00001{number}" for number in range(1, 7)]
+_ON_PAGE = {
+    _INK: "var(--ink)",
+    _FAINT: "var(--faint)",
+    _LINE: "var(--line)",
+    **{colour: f"var(--c{number})" for number, colour in enumerate(_SERIES, start=1)},
+}
+"""matplotlib needs colours that are numbers; these stand for the page's own until the SVG is written."""
+
+_STROKES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), "-"]
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a metric of the user's may have a $ in its name
+    "axes.formatter.useoffset": False,
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _FAINT,
+    "xtick.color": _FAINT,
+    "ytick.color": _FAINT,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+def over_evaluations(moments: Sequence[Moment], incumbents: Sequence[Moment], metric: str) -> Markup:
+    """The incumbent and every answer, over the evaluations that cost something."""
+    return _progress(moments, incumbents, metric, "evaluations", lambda moment: float(moment.spent))
+
+
+def over_time(moments: Sequence[Moment], incumbents: Sequence[Moment], metric: str) -> Markup:
+    """The same over the seconds, minutes or hours of the search."""
+    last = max(moment.seconds for moment in moments)
+    unit, size = next(
+        ((unit, size) for unit, size in (("hours", 3600), ("minutes", 60)) if last >= 2 * size), ("seconds", 1)
+    )
+    return _progress(moments, incumbents, metric, unit, lambda moment: moment.seconds / size)
+
+
+def _progress(
+    moments: Sequence[Moment],
+    incumbents: Sequence[Moment],
+    metric: str,
+    unit: str,
+    place: Callable[[Moment], float],
+) -> Markup:
+    def paint(axes: Axes) -> None:
+        dots = spread(moments, DOTS)
+        counting = [moment for moment in dots if moment.counts]
+        apart = [moment for moment in dots if not moment.counts]
+        _dots(axes, map(place, counting), (moment.value for moment in counting), _FAINT, "evaluations")
+        if apart:
+            _crosses(axes, map(place, apart), (moment.value for moment in apart))
+        if incumbents:
+            x = [*map(place, incumbents), place(moments[-1])]
+            y = [*(moment.value for moment in incumbents), incumbents[-1].value]
+            axes.step(x, y, where="post", color=_SERIES[0], linewidth=1.8, label="incumbent")
+            axes.plot(x[:-1], y[:-1], "o", color=_SERIES[0], markersize=3.5, markeredgewidth=0)
+        _scale(axes, "y", [moment.value for moment in moments], keep=[moment.value for moment in incumbents])
+        axes.set(xlabel=unit, ylabel=metric)
+        if unit == "evaluations":
+            axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+        _legend(axes)
+
+    best = f"; the incumbent at the end has {incumbents[-1].value:.6g}" if incumbents else ""
+    return _chart(paint, f"{metric} of {len(moments):,} evaluations over {unit}{best}")
+
+
+def plane(
+    points: Sequence[tuple[float, float]],
+    front: Sequence[tuple[float, float]],
+    names: tuple[str, str],
+    maximized: tuple[bool, bool] | None,
+    winner: tuple[float, float] | None,
+) -> Markup:
+    """Evaluations by two metrics, given as (y, x) like their `names`, and the front among them.
+
+    Args:
+        maximized: the directions of both, to draw the line that bounds what the front dominates; None for no line.
+    """
+
+    def paint(axes: Axes) -> None:
+        dots = spread(points, DOTS)
+        _dots(axes, (x for _, x in dots), (y for y, _ in dots), _FAINT, "evaluations")
+        corners = sorted(front)
+        if maximized is not None and len(corners) > 1:
+            # Between two neighbours the line runs through what both dominate: the worse of each metric.
+            worse = [min if larger else max for larger in maximized]
+            line = [corners[0]]
+            for left, right in pairwise(corners):
+                line += [(worse[0](left[0], right[0]), worse[1](left[1], right[1])), right]
+            axes.plot([x for _, x in line], [y for y, _ in line], color=_SERIES[0], linewidth=1.4)
+        if front:
+            x, y = [x for _, x in front], [y for y, _ in front]
+            axes.plot(x, y, "o", color=_SERIES[0], markersize=4.5, markeredgewidth=0, label="Pareto front")
+        if winner is not None:
+            axes.plot([winner[1]], [winner[0]], "D", color=_SERIES[1], markersize=6, markeredgewidth=0, label="winner")
+        _scale(axes, "y", [y for y, _ in [*points, *front]])
+        _scale(axes, "x", [x for _, x in [*points, *front]])
+        axes.set(xlabel=names[1], ylabel=names[0])
+        _legend(axes)
+
+    return _chart(paint, f"{names[0]} against {names[1]}: {len(points):,} evaluations, {len(front)} highlighted")
+
+
+def curves(evaluations: Sequence[Evaluation], top: Sequence[tuple[int, Evaluation]], label: str) -> Markup:
+    """Learning curves: all faint, those of `top` (position, evaluation) in colour."""
+
+    def paint(axes: Axes) -> None:
+        faint = spread(evaluations, CURVES)
+        for evaluation in faint:
+            x, y = _curve(evaluation.curve)
+            axes.plot(x, y, marker=_marker(x), color=_FAINT, linewidth=0.7, markersize=2.5, alpha=0.35)
+        for number, (position, evaluation) in enumerate(top[: len(_SERIES)]):
+            x, y = _curve(evaluation.curve)
+            style = {"linestyle": _STROKES[number], "label": f"evaluation {position}"}
+            axes.plot(x, y, marker=_marker(x), color=_SERIES[number], linewidth=1.7, markersize=4, **style)  # type: ignore[arg-type]
+        best = [value for _, evaluation in top for value in evaluation.curve]
+        _scale(axes, "y", [*best, *(value for evaluation in faint for value in evaluation.curve)], keep=best)
+        axes.set(xlabel="units of resource (for Training: epochs)", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+        _legend(axes)
+
+    return _chart(paint, f"Learning curves of {len(evaluations):,} evaluations, the best {len(top)} highlighted")
+
+
+def losses(values: Sequence[float]) -> Markup:
+    """The training loss of the final training."""
+
+    def paint(axes: Axes) -> None:
+        x, y = _curve(values)
+        axes.plot(x, y, marker=_marker(x), color=_SERIES[0], linewidth=1.7, markersize=4)
+        _scale(axes, "y", values)
+        axes.set(xlabel="epoch", ylabel="training loss")
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
+
+    last = f", {values[-1]:.4g} after the last" if values else ""
+    return _chart(paint, f"Training loss over {len(values)} epochs{last}")
+
+
+def _chart(paint: Callable[[Axes], None], alt: str) -> Markup:
+    """What `paint` puts into axes, as an SVG element that belongs into a page."""
+    written = io.StringIO()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the user's own configuration says
+        matplotlib.rcParams.update(_STYLE | {"svg.hashsalt": alt})
+        figure = Figure(figsize=(5.4, 3.4), layout="constrained")
+        paint(figure.add_subplot())
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(written, format="svg", transparent=True, metadata=nothing)
+    return _for_page(written.getvalue(), alt)
+
+
+def _for_page(svg: str, alt: str) -> Markup:
+    """Without what only a file of its own needs; with the page's fonts and colours."""
+    body = svg[svg.index("<svg") :]
+    box = re.search(r'viewBox="([^"]*)"', body)
+    body = body[body.index(">") + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r' id="(?![mp][0-9a-f]{8,}")[^"]*"', "", body)  # figure_1, axes_1, ...: nobody refers to them
+    prefix = f"f{crc32(alt.encode()):08x}"  # two charts of a page must not share the names of their markers
+    body = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}", body).replace("xlink:href", "href")
+    body = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", body)
+    for stand_in, colour in _ON_PAGE.items():
+        body = body.replace(stand_in, colour)
+    head = Markup('<svg class="chart" role="img" aria-label="{}" viewBox="{}">').format(alt, box[1] if box else "")
+    return head + Markup(re.sub(r"\n\s*", "\n", body).strip())
+
+
+def _dots(axes: Axes, x: Iterable[float], y: Iterable[float], colour: str, label: str) -> None:
+    axes.plot(list(x), list(y), "o", color=colour, markersize=3.4, markeredgewidth=0, alpha=0.6, label=label)
+
+
+def _crosses(axes: Axes, x: Iterable[float], y: Iterable[float]) -> None:
+    label = "lower fidelity, or breaks a constraint"
+    axes.plot(list(x), list(y), "x", color=_FAINT, markersize=3.4, markeredgewidth=0.8, alpha=0.7, label=label)
+
+
+def _curve(values: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Epochs and values, thinned; what is not finite leaves a gap."""
+    places = spread(range(len(values)), STEPS)
+    return [place + 1 for place in places], [values[p] if math.isfinite(values[p]) else math.nan for p in places]
+
+
+def _marker(x: Sequence[int]) -> str:
+    return "o" if len(x) == 1 else ""
+
+
+def _scale(axes: Axes, which: Literal["x", "y"], values: Sequence[float], keep: Sequence[float] | None = None) -> None:
+    """Logarithmic where the values call for it, with short numbers.
+
+    Args:
+        keep: values that have to be seen; far outliers among the others are left outside. None: all are seen.
+    """
+    finite = np.array([value for value in values if math.isfinite(value)])
+    if not len(finite):
+        return
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = float(finite.min()), float(finite.max())
+    if low > 0 and high / low >= 100:
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(EngFormatter(sep=""))
+        return
+    if max(abs(low), abs(high)) >= 1e4:
+        axis.set_major_formatter(EngFormatter(sep=""))
+    if keep is None or len(finite) < 20:
+        return
+    near, far = np.quantile(finite, [0.05, 0.95])
+    room, seen = 3 * (far - near), [value for value in keep if math.isfinite(value)]
+    if low < near - room or high > far + room:
+        low, high = min([max(low, near - room / 3), *seen]), max([min(high, far + room / 3), *seen])
+        if high > low:
+            margin = 0.04 * (high - low)
+            (axes.set_xlim if which == "x" else axes.set_ylim)(low - margin, high + margin)
+
+
+def _legend(axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if len(labels) > 1:
+        axes.figure.legend(handles, labels, loc="outside upper left", ncols=3)
