@@ -1,0 +1,339 @@
+"""The contracts of the three boxes as checks that anybody can run on a part of their own.
+
+    from archwright.testing import check_strategy
+    def test_mine():
+        check_strategy(MyStrategy())
+
+Each raises `ContractError` (an AssertionError) that names the promise.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+from archwright.core.architecture import Architecture
+from archwright.core.choices import Choice, Integer, Real, Repeat, accepts
+from archwright.core.history import History
+from archwright.core.objective import Goal
+from archwright.core.protocols import Estimator, Strategy
+from archwright.core.rng import Streams
+from archwright.core.signature import Signature
+from archwright.core.trial import Evaluation, Trial
+from archwright.search import budget, search
+from archwright.spaces import operators
+from archwright.spaces.space import Space
+
+
+class ContractError(AssertionError):
+    """A part does not keep a promise that the other parts rely on."""
+
+
+def check_space(
+    space: Space,
+    signatures: Sequence[Signature] = (),
+    *,
+    samples: int = 300,
+    seed: int = 0,
+    largest_enumerated: int = 20_000,
+) -> None:
+    """A space keeps its promises.
+
+    On `samples` random architectures: the walk is repeatable, decisions fit their choices, JSON goes both ways,
+    mutation changes exactly one kept decision, crossover and neighbours stay inside, equal keys belong to equal
+    graphs; small spaces enumerate to exactly their size. With `signatures`, the samples are shared among them: each
+    builds, runs forward and backward on a batch of two, and has parameters.
+
+    Raises:
+        ContractError: a promise is not kept; the message holds the architecture.
+    """
+    size = operators.size(space)
+    _demand(size >= 1, f"size {size} is less than one architecture")
+    if size <= largest_enumerated:
+        everything = list(operators.enumerate_all(space))
+        _demand(
+            len(everything) == len(set(everything)) == size, f"enumerates {len(everything)}, but its size is {size}"
+        )
+    streams = Streams(seed)
+    previous: Architecture | None = None
+    for number in range(samples):
+        architecture = operators.sample(space, streams[number])
+        with _about(architecture):
+            _check_architecture(space, architecture, previous, streams[samples + number])
+            if signatures:
+                _check_network(space, architecture, signatures[number % len(signatures)])
+        previous = architecture
+
+
+def check_strategy(strategy: Strategy, *, evaluations: int = 60, seed: int = 0) -> None:
+    """A strategy keeps its promises, on a numeric, a conditional, a one-point and a categorical space.
+
+    The same history and rng give the same trial, also for a fresh copy and in a fresh process; no global randomness
+    is used; failed evaluations and any order of arrival are tolerated; several trials may be pending; the history is
+    not touched; one and two objectives are served. A strategy that can't take a space says so by an
+    `ArchwrightError` at its first proposal.
+
+    Raises:
+        ContractError: a promise is not kept.
+    """
+    for name, space in spaces_to_survive().items():
+        if not _proposes(strategy, space):
+            continue  # such as an exhaustive search of a space with a Real, which says so
+        for wanted in ("min:loss", ["min:loss", "min:cost"]):
+            pickled = cloudpickle.dumps(strategy)
+            first = _drive(cloudpickle.loads(pickled), space, wanted, evaluations, seed)
+            again = _drive(cloudpickle.loads(pickled), space, wanted, evaluations, seed)
+            _demand(first == again, f"on the {name} space the same seed gave another sequence of trials")
+            _check_fresh_eyes(strategy, space, wanted, first, seed)
+    _check_fresh_process(strategy, seed)
+
+
+def check_estimator(
+    estimator: Estimator, space: Space, *, architectures: int = 3, fidelities: Iterable[float] = (1.0,)
+) -> None:
+    """An estimator keeps its promises.
+
+    The answer belongs to its trial; metrics are finite numbers, none of them of the test split; the cost is counted;
+    the same trial gives the same metrics again (times aside); lower fidelities are answered too; it travels to
+    worker processes; global randomness is left as it was.
+
+    Raises:
+        ContractError: a promise is not kept.
+    """
+    import torch
+
+    streams = Streams(0)
+    for number in range(architectures):
+        for fidelity in fidelities:
+            trial = Trial(operators.sample(space, streams[number]), fidelity, seed=number)
+            before = (torch.random.get_rng_state(), *_global_randomness())
+            answer = estimator.estimate(space, trial)
+            after = (torch.random.get_rng_state(), *_global_randomness())
+            with _about(trial.architecture):
+                _demand(torch.equal(before[0], after[0]) and before[1:] == after[1:], "global randomness was used")
+                _demand(answer.trial == trial, "the answer is to another trial")
+                _demand(answer.failure is None, f"failed: {answer.failure}")
+                _demand(bool(answer.metrics), "there are no metrics")
+                for name, value in answer.metrics.items():
+                    _demand(math.isfinite(value), f"{name} is {value}")
+                    _demand(not name.startswith("test"), f"{name}: an estimator must not see the test split")
+                _demand(answer.cost >= 0, f"the cost is {answer.cost} seconds")
+                copy = cloudpickle.loads(cloudpickle.dumps(estimator)).estimate(space, trial)
+                same = {name for name in answer.metrics if not name.endswith(("_ms", "seconds"))}
+                for name in same:
+                    _demand(copy.metrics[name] == answer.metrics[name], f"asked twice, {name} differs")
+                _demand(copy.curve == answer.curve, "asked twice, the learning curve differs")
+
+
+def spaces_to_survive() -> dict[str, Space]:
+    """The small spaces that `check_strategy` uses."""
+    shared = Choice("a", "b", "c")
+    return {
+        "numeric": Space(_arguments, x=Real(-1.0, 1.0), rate=Real(1e-5, 1.0, log=True), n=Integer(1, 64, log=True)),
+        "conditional": Space(
+            _arguments,
+            kind=Choice(
+                {"kind": "conv", "kernel": Choice(1, 3, 5), "act": shared},
+                {"kind": "pool", "size": Integer(2, 4)},
+                "skip",
+            ),
+            layers=Repeat({"width": Choice(8, 16, 32), "act": shared}, times=Integer(0, 3)),
+        ),
+        "one-point": Space(_arguments, only=Choice("this"), fixed=3),
+        "categorical": Space(_arguments, edges=[Choice(*range(5)) for _ in range(6)]),
+    }
+
+
+def _arguments(**arguments: Any) -> Any:
+    return arguments
+
+
+def _score(architecture: Architecture) -> Evaluation:
+    """A smooth made-up answer; every seventh architecture fails."""
+    values = [float(value) for _, value in architecture]
+    loss = sum((value - 0.3 * index) ** 2 for index, value in enumerate(values))
+    trial = Trial(architecture)
+    if len(values) > 1 and round(loss * 1000) % 7 == 3:
+        return Evaluation(trial, failure="it was the seventh")
+    return Evaluation(trial, {"loss": loss, "cost": sum(abs(value) for value in values)}, cost=1.0)
+
+
+def _answer(trial: Trial) -> Evaluation:
+    made = _score(trial.architecture)
+    return Evaluation(trial, made.metrics, cost=made.cost, failure=made.failure)
+
+
+Log = list[tuple[int, Trial | None]]
+"""What was asked: how many answers were known, and the trial."""
+
+
+def _drive(strategy: Strategy, space: Space, wanted: Any, evaluations: int, seed: int) -> Log:
+    """Asks with up to four trials pending and answers the youngest, the oldest and the middle one in turn."""
+    history, streams, log = History(Goal.of(wanted)), Streams(seed), Log()
+    state = _global_randomness()
+    while len(history) < evaluations:
+        while len(history.pending) < 4:
+            sizes = (len(history), history.asked, len(history.pending))
+            trial = strategy.propose(space, history, streams[history.asked])
+            _demand(sizes == (len(history), history.asked, len(history.pending)), "the strategy changed the history")
+            log.append((len(history), trial))
+            if trial is None:
+                break
+            with _about(trial.architecture):
+                space.resolve(trial.architecture)
+            history.ask(trial)
+        if not history.pending:
+            break
+        waiting = list(history.pending)
+        number = waiting[(-1, 0, len(waiting) // 2)[len(history) % 3]]
+        history.append(number, _answer(history.pending[number]))
+    _demand(state == _global_randomness(), "global randomness was used")
+    return log
+
+
+def _replayed(
+    space: Space, wanted: Any, log: Log, seed: int, ask: Callable[[History, Any], Trial | None]
+) -> list[Trial | None]:
+    """Builds the same history again and asks only at the end of it, with a strategy that saw none of it happen."""
+    history, streams = History(Goal.of(wanted)), Streams(seed)
+    for known, trial in log[:-1]:
+        _catch_up(history, known)
+        if trial is not None:
+            history.ask(trial)
+    _catch_up(history, log[-1][0])
+    return [ask(history, streams[history.asked])]
+
+
+def _catch_up(history: History, known: int) -> None:
+    while len(history) < known:
+        waiting = list(history.pending)
+        number = waiting[(-1, 0, len(waiting) // 2)[len(history) % 3]]
+        history.append(number, _answer(history.pending[number]))
+
+
+def _check_fresh_eyes(strategy: Strategy, space: Space, wanted: Any, log: Log, seed: int) -> None:
+    for end in {len(log), len(log) // 2, len(log) // 4 + 1}:
+        part = log[:end]
+        if not part:
+            continue
+        fresh = cloudpickle.loads(cloudpickle.dumps(strategy))
+        (proposal,) = _replayed(space, wanted, part, seed, lambda history, rng, s=fresh: s.propose(space, history, rng))  # type: ignore[misc]
+        _demand(
+            proposal == part[-1][1],
+            f"after {part[-1][0]} evaluations a fresh copy of the strategy proposes {proposal}, "
+            f"and the one that saw them arrive {part[-1][1]}: something beside the history decides",
+        )
+
+
+def _check_fresh_process(strategy: Strategy, seed: int) -> None:
+    """The same search in another process, whose hash seed differs, ends with the same history."""
+    here = _search_all(strategy, seed)
+    payload = cloudpickle.dumps((strategy, seed))
+    program = (
+        "import sys, cloudpickle; from archwright.testing import _search_all; "
+        "print(_search_all(*cloudpickle.loads(sys.stdin.buffer.read())))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, input=payload, capture_output=True, check=False)
+    _demand(done.returncode == 0, f"in a fresh process: {done.stderr.decode()[-500:]}")
+    _demand(done.stdout.decode().strip() == here, "a fresh process proposes other trials")
+
+
+def _search_all(strategy: Strategy, seed: int) -> str:
+    class Scores:
+        def estimate(self, space: Any, trial: Trial) -> Evaluation:
+            return _answer(trial)
+
+    text = []
+    for space in spaces_to_survive().values():
+        if _proposes(strategy, space):
+            fresh = cloudpickle.loads(cloudpickle.dumps(strategy))
+            run = budget(search(space, fresh, Scores(), objectives="min:loss", seed=seed), evaluations=25)
+            text.append([evaluation.trial.architecture.to_json() for evaluation in run])
+    return json.dumps(text)
+
+
+def _proposes(strategy: Strategy, space: Space) -> bool:
+    """Whether the strategy takes the space at all; refusing has to be an `ArchwrightError`."""
+    from archwright.core.errors import ArchwrightError
+
+    fresh = cloudpickle.loads(cloudpickle.dumps(strategy))
+    try:
+        fresh.propose(space, History("min:loss"), Streams(0)[0])
+    except ArchwrightError:
+        return False
+    return True
+
+
+def _check_architecture(space: Space, architecture: Architecture, other: Architecture | None, rng: Any) -> None:
+    known = architecture.as_dict()
+    for name, choice in operators.opened(space, architecture):
+        _demand(accepts(choice, known[name]), f"{name} = {known[name]} is no answer to {choice!r}")
+    _demand(Architecture.from_json(architecture.to_json()) == architecture, "JSON does not go both ways")
+    space.resolve(architecture)
+    _demand(operators.trace(space, lambda name, _: known[name]) == architecture, "walked again, it differs")
+    mutant = operators.mutate(space, architecture, rng)
+    changed = [name for name, value in mutant if name in known and known[name] != value]
+    _demand(len(changed) == (mutant != architecture), f"a mutation changed {changed}")
+    space.resolve(mutant)
+    if other is not None:
+        space.resolve(operators.cross_over(space, architecture, other, rng))
+    for neighbour in operators.neighbours(space, architecture)[:20]:
+        _demand(neighbour != architecture, "an architecture is its own neighbour")
+        space.resolve(neighbour)
+    _demand(space.key(architecture) == space.key(Architecture.from_json(architecture.to_json())), "its key changes")
+    graph = space.graph(architecture)
+    if graph is not None:
+        order = rng.permutation(len(graph.labels))
+        _demand(graph.relabelled(order.tolist()).key == graph.key, "its graph's key depends on the vertices' numbers")
+
+
+def _check_network(space: Space, architecture: Architecture, signature: Signature) -> None:
+    import torch
+
+    from archwright.training.seeding import seeded
+
+    with seeded("contract"):
+        network = space.build(architecture, signature)
+        inputs = torch.randn(2, *signature.input_shape)
+        outputs = network(inputs)
+        shape = tuple(outputs.shape)
+        _demand(shape == (2, signature.outputs), f"for {signature.input_shape} it returns {shape}")
+        _demand(bool(torch.isfinite(outputs).all()), "its outputs are not finite")
+        outputs.sum().backward()
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    _demand(bool(gradients), "no parameter gets a gradient")
+    _demand(all(bool(torch.isfinite(gradient).all()) for gradient in gradients), "its gradients are not finite")
+    _demand(sum(parameter.numel() for parameter in network.parameters()) > 0, "it has no parameters")
+
+
+class _about:  # noqa: N801 (reads as a word: with _about(architecture))
+    """Whatever goes wrong inside is reported with the architecture that it went wrong with."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, Exception):
+            raise ContractError(f"{error}\nwith {self.architecture.to_json()}") from error
+
+
+def _global_randomness() -> tuple[Any, bytes]:
+    """The state of the standard library's and of NumPy's global generators."""
+    state: Any = np.random.get_state()
+    return random.getstate(), state[1].tobytes()
+
+
+def _demand(kept: bool, promise: str) -> None:
+    if not kept:
+        raise ContractError(promise)
