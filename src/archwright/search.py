@@ -60,7 +60,7 @@ class Search(Iterator[Evaluation]):
         self.closing: list[Callable[[], None]] = []
         self.ended: str | None = None
         self._started: float | None = None
-        self._idle = 0  # answers in a row that cost nothing
+        self._idle = 0  # proposals in a row that led to nothing new
         self._loop: Generator[Evaluation, None, None] = self._run()
 
     def __next__(self) -> Evaluation:
@@ -79,29 +79,29 @@ class Search(Iterator[Evaluation]):
         history, streams = self.history, Streams(self.seed)  # read now, at the first step: `record` may set them
         self._started = self.clock()
         answer = partial(answer_safely, self.space, self.estimator, history.goal)
-        known = {self._question(evaluation.trial): position for position, evaluation in enumerate(history)}
+        known = {self._question(item.trial): place for place, item in enumerate(history) if item.reused is None}
         running: dict[Future[Evaluation], int] = {}
         unasked = list(history.pending)  # of an interrupted run: to be asked again, first of all
         twins: dict[tuple[str, float, int], list[int]] = {}
         slots = getattr(self.executor, "workers", 1)
         try:
             while True:
-                while len(running) < slots and (unasked or self.budget.allows(self)):
+                while len(running) < slots and self._idle < STALE and (unasked or self.budget.allows(self)):
                     number = unasked.pop(0) if unasked else self._propose(streams)
                     if number is None:
                         break
                     question = self._question(trial := history.pending[number])
                     if question in known:
+                        self._idle += 1
                         yield self._note(number, self._repeat(trial, known[question]))
-                        if self._is_stale():
-                            return
                     elif question in twins:  # the same question is under way: its answer will do for both
+                        self._idle += 1
                         twins[question].append(number)
                     else:
                         twins[question] = []
                         running[self.executor.submit(answer, trial)] = number
                 if not running:
-                    self.ended = self.budget.spent(self) or "the strategy has nothing left to ask"
+                    self.ended = self.budget.spent(self) or self._stale() or "the strategy has nothing left to ask"
                     return
                 done, _ = wait(running, self.budget.seconds_left(self), FIRST_COMPLETED)
                 if not done:
@@ -111,11 +111,11 @@ class Search(Iterator[Evaluation]):
                     number = running.pop(future)
                     question = self._question(trial := history.pending[number])
                     known[question] = len(history)
-                    yield self._note(number, _result(future, trial))
+                    evaluation = _result(future, trial)
+                    self._idle = self._idle + 1 if evaluation.rejected else 0
+                    yield self._note(number, evaluation)
                     for twin in twins.pop(question):
                         yield self._note(twin, self._repeat(history.pending[twin], known[question]))
-                    if self._is_stale():
-                        return
         finally:
             self.executor.shutdown(wait=False, cancel_futures=True)
             for close in self.closing:
@@ -132,7 +132,6 @@ class Search(Iterator[Evaluation]):
 
     def _note(self, number: int, evaluation: Evaluation) -> Evaluation:
         self.history.append(number, evaluation)
-        self._idle = self._idle + 1 if evaluation.rejected or evaluation.reused is not None else 0
         if self.journal is not None:
             self.journal.answered(number, evaluation, self.elapsed)
         return evaluation
@@ -144,13 +143,12 @@ class Search(Iterator[Evaluation]):
     def _repeat(self, trial: Trial, position: int) -> Evaluation:
         return replace(self.history[position], trial=trial, cost=0.0, reused=position)
 
-    def _is_stale(self) -> bool:
+    def _stale(self) -> str | None:
         if self._idle < STALE:
-            return False
+            return None
         reasons = {item.failure for item in self.history[-STALE:] if item.rejected}
         example = f"; one was {min(reasons, key=str)}" if reasons else ""
-        self.ended = f"the last {STALE:,} proposals were all known or excluded{example}"
-        return True
+        return f"the last {STALE:,} proposals were all known or excluded{example}"
 
 
 def search(

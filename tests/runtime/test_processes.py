@@ -1,0 +1,199 @@
+"""Workers that raise, hang, grow or die cost one call and no more."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import archwright as aw
+from archwright.core.errors import ArchwrightError
+from archwright.runtime.processes import Processes, WorkerLost
+
+
+@pytest.fixture(scope="module")
+def one():
+    with Processes(1, time_limit=20) as executor:
+        yield executor
+
+
+def double(x):
+    return 2 * x
+
+
+def test_calls_and_results_travel(one):
+    assert [one.submit(double, n).result() for n in (1, 2)] == [2, 4]
+
+
+def test_functions_and_classes_of_a_script_travel(one):
+    class Local:
+        def __init__(self, n):
+            self.n = n
+
+        def scaled(self, k):
+            return self.n * k
+
+    assert one.submit(lambda x: Local(x).scaled(3), 4).result() == 12
+
+
+def test_what_a_call_raises_comes_back(one):
+    def fail():
+        raise KeyError("missing")
+
+    with pytest.raises(KeyError, match="missing"):
+        one.submit(fail).result()
+    assert one.submit(double, 5).result() == 10
+
+
+def test_an_exception_that_cannot_travel_comes_back_as_words(one):
+    def fail():
+        class Stubborn(Exception):
+            def __init__(self, a, b):
+                super().__init__(f"{a} and {b}")
+
+        raise Stubborn(1, 2)
+
+    with pytest.raises(Exception, match="1 and 2"):
+        one.submit(fail).result()
+
+
+def test_printing_and_reading_do_not_disturb_the_pipes(capfd):
+    def noisy():
+        print("words on standard output")
+        os.write(1, b"and bytes")
+        return sys.stdin.read()
+
+    with Processes(1) as executor:
+        assert executor.submit(noisy).result() == ""
+    assert "words on standard output" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by signal 9"),
+        (lambda: os.kill(os.getpid(), signal.SIGSEGV), "killed by signal 11"),
+        (lambda: os._exit(7), "exited with status 7"),
+    ],
+)
+def test_a_worker_that_dies_costs_one_call(one, end, words):
+    with pytest.raises(WorkerLost, match=words):
+        one.submit(end).result()
+    assert one.submit(double, 21).result() == 42
+
+
+def test_a_call_that_hangs_is_ended_at_its_limit():
+    with Processes(1, time_limit=1.5) as executor:
+        executor.submit(double, 1).result()
+        started = time.monotonic()
+        with pytest.raises(WorkerLost, match=r"limit of 1\.5 seconds"):
+            executor.submit(time.sleep, 60).result()
+        assert time.monotonic() - started < 10
+        assert executor.submit(double, 2).result() == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory limit is Linux's")
+def test_a_call_that_grows_too_large_fails():
+    with Processes(1, memory_limit=300 * 2**20) as executor:
+        with pytest.raises(MemoryError):
+            executor.submit(bytearray, 400 * 2**20).result()
+        assert executor.submit(double, 2).result() == 4
+
+
+def test_each_worker_has_its_share_of_the_cores():
+    def threads():
+        return os.environ["OMP_NUM_THREADS"]
+
+    with Processes(2, threads=3) as executor:
+        assert executor.submit(threads).result() == "3"
+    cores = os.cpu_count() or 1
+    assert Processes(2).threads == max(1, cores // 2)
+
+
+def test_what_cannot_travel_is_explained(one):
+    with pytest.raises(ArchwrightError, match="can't send"):
+        one.submit(double, threading.Lock()).result()
+    assert one.submit(double, 1).result() == 2
+
+
+def test_ending_does_not_wait_for_what_runs():
+    executor = Processes(1)
+    future = executor.submit(time.sleep, 60)
+    time.sleep(0.5)
+    started = time.monotonic()
+    executor.shutdown(wait=False, cancel_futures=True)
+    assert time.monotonic() - started < 5
+    with pytest.raises(WorkerLost):
+        future.result(timeout=10)
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    program = (
+        "import os, sys, time; from archwright.runtime.processes import Processes\n"
+        "def pid(): return os.getpid()\n"
+        "executor = Processes(1)\n"
+        "print(executor.submit(pid).result(), flush=True)\n"
+        "executor.submit(time.sleep, 60)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(60):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        if _state(worker) == "Z":  # dead, and its new parent has not asked for it yet
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker outlived its parent")
+
+
+def _state(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+def test_a_search_survives_its_candidates():
+    class Dangerous:
+        """Which way a candidate goes wrong is its decision."""
+
+        def estimate(self, space, trial):
+            kind = trial.architecture["kind"]
+            if kind == 1:
+                raise RuntimeError("broken layer")
+            if kind == 2:
+                return aw.Evaluation(trial, {"loss": float("nan")})
+            if kind == 3:
+                time.sleep(60)
+            if kind == 4:
+                bytearray(2**40)
+            if kind == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return aw.Evaluation(trial, {"loss": 1.0})
+
+    space = aw.Space(dict, kind=aw.Choice("good", "raises", "nan", "hangs", "too large", "dies"))
+    started = aw.search(
+        space, aw.strategies.Exhaustive(), Dangerous(), objectives="min:loss", executor=Processes(2, time_limit=3)
+    )
+    failures = {evaluation.trial.architecture["kind"]: evaluation.failure for evaluation in started}
+    assert failures[0] is None
+    assert failures[1].startswith("RuntimeError: broken layer")
+    assert failures[2] == "loss is nan"
+    assert "limit of 3 seconds" in failures[3]
+    assert failures[4].startswith("MemoryError")
+    assert "killed by signal 9" in failures[5]
+
+
+def test_workers_that_cannot_be():
+    with pytest.raises(ArchwrightError, match="at least 1"):
+        Processes(0)

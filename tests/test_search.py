@@ -1,0 +1,286 @@
+"""The loop between the boxes, with estimators that answer at once."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import archwright as aw
+from archwright.core.history import History
+from archwright.core.protocols import Strategy
+from archwright.search import STALE, Budget
+from archwright.strategies import Exhaustive, LocalSearch, Random, RegularizedEvolution
+
+
+def nothing(**arguments):
+    return arguments
+
+
+SPACE = aw.Space(nothing, edges=[aw.Choice(*range(5)) for _ in range(6)])
+
+
+class Distance:
+    """How far the decisions are from all threes; deterministic and quick."""
+
+    def __init__(self):
+        self.asked = []
+
+    def estimate(self, space, trial):
+        self.asked.append(trial)
+        loss = float(sum(abs(value - 3) for _, value in trial.architecture))
+        return aw.Evaluation(trial, {"loss": loss, "epochs": 2.0}, cost=0.5)
+
+
+class Failing:
+    def __init__(self, error):
+        self.error = error
+
+    def estimate(self, space, trial):
+        raise self.error
+
+
+def run(strategy=None, estimator=None, wanted="min:loss", **limits):
+    started = aw.search(SPACE, strategy or Random(), estimator or Distance(), objectives=wanted, seed=1)
+    return aw.budget(started, **limits)
+
+
+def test_a_search_is_an_iterator_and_stops_at_its_budget():
+    started = run(evaluations=7)
+    assert len(list(started)) == 7
+    assert "7 evaluations" in started.ended
+
+
+def test_the_same_seed_gives_the_same_search():
+    for strategy in (Random, lambda: RegularizedEvolution(10, 3), LocalSearch):
+        first, again = (list(run(strategy(), evaluations=60)) for _ in range(2))
+        assert first == again
+    assert list(run(evaluations=5)) != list(
+        aw.budget(aw.search(SPACE, Random(), Distance(), objectives="min:loss", seed=2), evaluations=5)
+    )
+
+
+def test_a_budget_in_epochs_counts_what_was_trained():
+    assert len(list(run(evaluations=100, epochs=9))) == 5
+
+
+def test_a_budget_in_minutes_is_checked_against_the_clock():
+    started = run(minutes=1)
+    now = iter(range(0, 10_000, 7))
+    started.clock = lambda: float(next(now))
+    done = list(started)
+    assert 1 <= len(done) < 9
+    assert "1 minutes" in started.ended
+
+
+@pytest.mark.parametrize("limits", [{"evaluations": 0}, {"minutes": -1}, {"epochs": float("nan")}])
+def test_budgets_that_cannot_be(limits):
+    with pytest.raises(aw.ArchwrightError, match="more than 0"):
+        Budget(**limits)
+
+
+def test_nothing_is_evaluated_twice_and_the_repetition_is_visible():
+    space = aw.Space(nothing, a=aw.Choice(0, 1), b=aw.Choice(0, 1))
+    estimator = Distance()
+    started = aw.search(space, Random(), estimator, objectives="min:loss", seed=0)
+    done = list(started)
+    assert len(estimator.asked) == 4
+    repeated = [evaluation for evaluation in done if evaluation.reused is not None]
+    assert len(repeated) == len(done) - 4
+    for evaluation in repeated:
+        original = done[evaluation.reused]
+        assert original.reused is None
+        assert evaluation.metrics == original.metrics
+        assert evaluation.cost == 0.0
+    assert f"last {STALE:,} proposals" in started.ended
+    assert started.history.spent == 4
+
+
+def test_equal_keys_are_one_question_but_other_fidelities_and_seeds_are_not():
+    space = aw.spaces.nasbench201()
+    null, dead = (dict.fromkeys((f"edges[{i}]" for i in range(6)), 0) for _ in range(2))
+    dead["edges[0]"] = 3  # a convolution that reaches no output
+    asked = [(null, 1.0, 0), (dead, 1.0, 0), (null, 0.5, 0), (null, 1.0, 1)]
+
+    class Scripted:
+        def propose(self, space, history, rng):
+            if history.asked == len(asked):
+                return None
+            decisions, fidelity, seed = asked[history.asked]
+            return aw.Trial(aw.Architecture.from_json(decisions), fidelity, seed)
+
+    estimator = Distance()
+    done = list(aw.search(space, Scripted(), estimator, objectives="min:loss"))
+    assert [evaluation.reused for evaluation in done] == [None, 0, None, None]
+
+
+def test_exhaustive_search_asks_everything_once_and_ends():
+    estimator = Distance()
+    space = aw.Space(nothing, a=aw.Choice(0, 1, 2), b=aw.Choice(0, 1))
+    started = aw.search(space, Exhaustive(), estimator, objectives="min:loss")
+    assert len(list(started)) == len({trial.architecture for trial in estimator.asked}) == 6
+    assert "nothing left" in started.ended
+
+
+def test_local_search_climbs_to_the_top_of_a_hill():
+    started = run(LocalSearch(), evaluations=150)
+    list(started)
+    assert started.history.best.losses == (0.0,)
+
+
+def test_evolution_beats_random_search_where_there_is_something_to_follow():
+    best = {}
+    for name, make in (("random", Random), ("evolution", lambda: RegularizedEvolution(20, 5))):
+        losses = []
+        for seed in range(10):
+            found = aw.budget(aw.search(SPACE, make(), Distance(), objectives="min:loss", seed=seed), evaluations=120)
+            list(found)
+            losses.append(found.history.best.losses[0])
+        best[name] = sum(losses) / len(losses)
+    assert best["evolution"] < best["random"]
+
+
+def test_the_population_of_aging_evolution_is_the_youngest():
+    """Against the paper's algorithm 1 written out with an explicit queue."""
+    strategy, history, streams = RegularizedEvolution(5, 2), History("min:loss"), aw.search.__globals__["Streams"](3)
+    estimator, population = Distance(), []
+    for _ in range(40):
+        trial = strategy.propose(SPACE, history, streams[history.asked])
+        if len(population) == 5:
+            parents = [member.as_dict() for member in population]
+            child = trial.architecture.as_dict()
+            assert any(sum(child[name] != parent[name] for name in child) == 1 for parent in parents)
+        number = history.ask(trial)
+        history.append(number, estimator.estimate(SPACE, trial))
+        population = [*population, trial.architecture][-5:]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("no such\nkernel"), "ValueError: no such"),
+        (MemoryError(), "MemoryError"),
+        (SystemExit(3), "SystemExit: 3"),
+        (aw.ArchwrightError("plain words"), "plain words"),
+    ],
+)
+def test_a_candidate_that_raises_is_a_failed_evaluation(error, words):
+    done = list(run(estimator=Failing(error), evaluations=3))
+    assert len(done) == 3
+    assert all(evaluation.failure.startswith(words) and "\n" not in evaluation.failure for evaluation in done)
+    assert done[0].metrics == {}
+
+
+def test_a_metric_that_is_no_number_is_a_failure():
+    class Diverging(Distance):
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"loss": float("nan")})
+
+    done = list(run(estimator=Diverging(), evaluations=2))
+    assert [evaluation.failure for evaluation in done] == ["loss is nan", "loss is nan"]
+
+
+def test_an_interrupt_is_not_swallowed():
+    with pytest.raises(KeyboardInterrupt):
+        list(run(estimator=Failing(KeyboardInterrupt()), evaluations=2))
+
+
+def test_constraints_exclude_before_anything_is_spent():
+    class Careful(Distance):
+        def preflight(self, space, trial):
+            return {"parameters": float(sum(value for _, value in trial.architecture))}
+
+        def estimate(self, space, trial):
+            answer = super().estimate(space, trial)
+            return aw.Evaluation(trial, {**answer.metrics, **self.preflight(space, trial)}, cost=1.0)
+
+    estimator = Careful()
+    done = list(run(estimator=estimator, wanted=["min:loss", "parameters <= 12"], evaluations=20))
+    rejected = [evaluation for evaluation in done if evaluation.rejected]
+    assert len(estimator.asked) == 20  # rejections do not count
+    assert rejected
+    assert all("excluded by parameters <= 12" in evaluation.failure for evaluation in rejected)
+    assert all(sum(value for _, value in trial.architecture) <= 12 for trial in estimator.asked)
+
+
+def test_impossible_constraints_end_the_search_and_say_so():
+    class Careful(Distance):
+        def preflight(self, space, trial):
+            return {"parameters": 5.0}
+
+    started = run(estimator=Careful(), wanted=["min:loss", "parameters <= 1"], minutes=60)
+    assert len(list(started)) == STALE
+    assert "parameters is 5" in started.ended
+
+
+def test_an_objective_that_the_estimator_does_not_measure_is_refused_at_once():
+    class Measured(Distance):
+        metrics = frozenset({"loss", "valid_accuracy"})
+
+    with pytest.raises(aw.core.objective.BadObjective, match="did you mean valid_accuracy"):
+        run(estimator=Measured(), wanted="max:valid_acuracy")
+
+
+def test_any_standard_executor_runs_trials_and_equal_pending_questions_are_asked_once():
+    space = aw.Space(nothing, only=aw.Choice(1, 2))
+    lock, active, peak, asked = threading.Lock(), 0, 0, 0
+
+    class Slow:
+        def estimate(self, space, trial):
+            nonlocal active, peak, asked
+            with lock:
+                active, asked = active + 1, asked + 1
+                peak = max(peak, active)
+            time.sleep(0.05)
+            with lock:
+                active -= 1
+            return aw.Evaluation(trial, {"loss": 1.0})
+
+    class Pool(ThreadPoolExecutor):
+        workers = 2
+
+    started = aw.search(space, Random(), Slow(), objectives="min:loss", executor=Pool(2), seed=0)
+    done = list(started)
+    assert peak == 2
+    assert asked == 2
+    assert sum(evaluation.reused is None for evaluation in done) == 2
+    assert not started.history.pending
+
+
+def test_results_may_arrive_in_any_order():
+    class Uneven(Distance):
+        def estimate(self, space, trial):
+            time.sleep(0.02 * (trial.architecture.decisions[0][1] % 3))
+            return super().estimate(space, trial)
+
+    class Pool(ThreadPoolExecutor):
+        workers = 3
+
+    for strategy in (RegularizedEvolution(5, 2), LocalSearch()):
+        started = aw.search(SPACE, strategy, Uneven(), objectives="min:loss", executor=Pool(3), seed=0)
+        assert len(list(aw.budget(started, evaluations=25))) >= 25
+
+
+def test_to_stop_is_to_cease_iterating():
+    estimator = Distance()
+    started = run(estimator=estimator)
+    closed = []
+    started.closing.append(lambda: closed.append(True))
+    for evaluation in started:
+        if len(started.history) == 3:
+            started.close()
+            break
+    assert len(estimator.asked) == 3
+    assert closed == [True]
+    assert evaluation.trial == estimator.asked[-1]
+
+
+def test_strategies_satisfy_the_protocol():
+    for strategy in (Random(), Exhaustive(), LocalSearch(), RegularizedEvolution()):
+        checked: Strategy = strategy
+        assert checked.propose
+
+
+def test_sizes_of_evolution_that_cannot_be():
+    with pytest.raises(aw.ArchwrightError, match="sample <= population"):
+        RegularizedEvolution(5, 6)
