@@ -26,7 +26,9 @@ def space():
 
 
 def start(folder, seed=1, evaluations=20, strategy=None):
-    run = aw.search(space(), strategy or aw.strategies.RegularizedEvolution(5, 2), Distance(), objectives="min:loss", seed=seed)
+    run = aw.search(
+        space(), strategy or aw.strategies.RegularizedEvolution(5, 2), Distance(), objectives="min:loss", seed=seed
+    )
     return aw.record(aw.budget(run, evaluations=evaluations), folder)
 
 
@@ -87,7 +89,12 @@ def test_the_stored_order_replays_to_the_same_proposals(tmp_path):
     with Store(tmp_path) as store:
         history, _ = store.load(Goal.of("min:loss"))
         known = store.known_when_asked()
-    numbers = [row[0] for row in sqlite3.connect(tmp_path / "history.sqlite").execute("select number from evaluations order by position")]
+    numbers = [
+        row[0]
+        for row in sqlite3.connect(tmp_path / "history.sqlite").execute(
+            "select number from evaluations order by position"
+        )
+    ]
     trials = {number: history[position].trial for position, number in enumerate(numbers)}
     replay, streams, arrived = History("min:loss"), Streams(4), 0
     for number in range(len(trials)):

@@ -107,9 +107,7 @@ def test_the_nasnet_space_has_40_decisions():
 def test_cells_scale_without_touching_the_decisions():
     small, large = aw.spaces.cell(cells=1, filters=8), aw.spaces.cell(cells=3, filters=16)
     architecture = decide(small, **{"ops[0]": 9, "inputs[0]": 1})
-    sizes = [
-        sum(p.numel() for p in space.build(architecture, SIGNATURE).parameters()) for space in (small, large)
-    ]
+    sizes = [sum(p.numel() for p in space.build(architecture, SIGNATURE).parameters()) for space in (small, large)]
     assert sizes[1] > 8 * sizes[0]
     assert small.key(architecture) == large.key(architecture)
 

@@ -67,7 +67,9 @@ def test_parameters_equal_the_table_for_200_architectures(space, bench_data):
         for classes, column in ((10, "cifar10_params_M"), (100, "cifar100_params_M")):
             with torch.device("meta"):
                 network = space.build(architecture, aw.Signature((3, 32, 32), classes))
-            assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(float(row[column]), rel=5e-6)  # six digits
+            assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(
+                float(row[column]), rel=5e-6
+            )  # six digits
 
 
 def test_a_cell_computes_what_its_string_says():

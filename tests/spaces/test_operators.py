@@ -38,7 +38,9 @@ def trees(draw, depth=3, pool=None):
     elif kind == "nested":
         made = Choice(*[draw(trees(depth - 1, pool)) for _ in range(draw(st.integers(1, 3)))])
     elif kind == "repeat":
-        made = Repeat(draw(trees(depth - 1, pool)), times=draw(st.sampled_from([0, 1, 2, Integer(0, 2), Integer(1, 2)])))
+        made = Repeat(
+            draw(trees(depth - 1, pool)), times=draw(st.sampled_from([0, 1, 2, Integer(0, 2), Integer(1, 2)]))
+        )
     elif kind == "dict":
         return {name: draw(trees(depth - 1, pool)) for name in "ab"[: draw(st.integers(1, 2))]}
     else:

@@ -14,7 +14,10 @@ class Net(nn.Module):
         self.blocks = blocks
         channels = signature.channels(width)
         self.body = nn.Sequential(
-            nn.Flatten(), nn.Linear(signature.input_shape[-1], channels), nn.ReLU(), nn.Linear(channels, signature.outputs)
+            nn.Flatten(),
+            nn.Linear(signature.input_shape[-1], channels),
+            nn.ReLU(),
+            nn.Linear(channels, signature.outputs),
         )
 
     def forward(self, x):
@@ -29,7 +32,9 @@ SIGNATURE = aw.Signature((4,), 3)
 
 
 def test_a_users_module_is_a_space():
-    space = aw.Space(Net, width=aw.Choice(16, 32), blocks=aw.Repeat({"op": aw.Choice("a", "b")}, times=aw.Integer(1, 3)))
+    space = aw.Space(
+        Net, width=aw.Choice(16, 32), blocks=aw.Repeat({"op": aw.Choice("a", "b")}, times=aw.Integer(1, 3))
+    )
     assert aw.spaces.size(space) == 2 * (2 + 4 + 8)
     architecture = Architecture.from_json({"width": 1, "blocks.times": 2, "blocks[0].op": 0, "blocks[1].op": 1})
     network = space.build(architecture, SIGNATURE)

@@ -31,14 +31,14 @@ class Cell(nn.Module):
         self.edges = nn.ModuleDict(
             {f"{a}_{b}": made[index] for index, (a, b) in enumerate(EDGES) if index in self.live}
         )
-        self.sum = Sum()
+        self.sums = nn.ModuleDict({str(target): Sum() for target in sorted({EDGES[index][1] for index in self.live})})
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width), the same out."""
         nodes = [x]
         for target in (1, 2, 3):
             terms = [self.edges[f"{a}_{b}"](nodes[a]) for a, b in (EDGES[index] for index in self.live) if b == target]
-            nodes.append(self.sum(terms) if terms else torch.zeros_like(x))
+            nodes.append(self.sums[str(target)](terms) if terms else torch.zeros_like(x))
         return nodes[3]
 
 

@@ -1,0 +1,273 @@
+"""The verbs. Each reads its options and hands them to what does the work, which is imported only then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archwright.cli.options import (
+    FIELDS,
+    Device,
+    Epochs,
+    Evaluations,
+    Json,
+    Minutes,
+    OwnSpace,
+    OwnTask,
+    Quiet,
+    Run,
+    SearchOnly,
+    TrainEpochs,
+    TrialMemory,
+    TrialMinutes,
+    WithFields,
+    Workers,
+)
+from archwright.cli.outcome import Output
+
+EPILOG = (
+    "Exit status: 0 done; 1 the search ended without a winner, or a fault of ours; 2 a mistake in what was asked for; "
+    "130 interrupted. Errors are one line each; --debug shows where they come from."
+)
+
+app = typer.Typer(
+    help="Neural architecture search on PyTorch: any space, any strategy, any estimator.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@dataclass
+class State:
+    """What holds for every verb."""
+
+    debug: bool = False
+
+
+def command() -> Any:
+    """The whole command line, to be called."""
+    return typer.main.get_command(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"archwright {version('archwright')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", envvar="ARCHWRIGHT_DEBUG", help="Show tracebacks.")] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Neural architecture search on PyTorch: any space, any strategy, any estimator."""
+    context.obj.debug = debug
+
+
+@app.command(cls=WithFields, epilog=EPILOG)
+def search(
+    context: typer.Context,
+    task: Annotated[
+        str | None,
+        typer.Argument(
+            help="A task's name (archwright list tasks), a folder of images, an .npz file, or file.py:name."
+        ),
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="A space's name, or file.py:name for your own.", rich_help_panel="Parts")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="A strategy's name, or file.py:name.", rich_help_panel="Parts")
+    ] = None,
+    estimator: Annotated[
+        str | None, typer.Option(help="An estimator's name, or file.py:name.", rich_help_panel="Parts")
+    ] = None,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="valid_accuracy, min:latency_ms, 'parameters <= 1e5', ...; may be repeated.", rich_help_panel="Parts"
+        ),
+    ] = None,
+    evaluations: Evaluations = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    workers: Workers = None,
+    trial_minutes: TrialMinutes = None,
+    trial_memory: TrialMemory = None,
+    device: Device = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random in the search.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; runs/TASK-1, -2, ... by default.")] = None,
+    train_epochs: TrainEpochs = None,
+    search_only: SearchOnly = False,
+    config: Annotated[
+        Path | None, typer.Option(help="A .yaml or .toml file with the same settings; options go before it.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search, train the winner, score it once on the test split, report, and export it.
+
+    Fields of the parts are options too: --strategy.population 50, --space.cells 3, --estimator.epochs 6, --task.seed 3
+    (`archwright list strategies` and so on name them all). A run that was interrupted goes on with `archwright resume`.
+    """
+    from archwright.cli import config as settings
+    from archwright.cli import job, show
+
+    fields: dict[str, dict[str, Any]] = context.meta[FIELDS]
+    names = {"task": task, "space": space, "strategy": strategy, "estimator": estimator}
+    parts = {part: {**({"name": name} if name else {}), **fields.get(part, {})} for part, name in names.items()}
+    options = {
+        **parts,
+        "objectives": objective,
+        "evaluations": evaluations,
+        "epochs": epochs,
+        "minutes": minutes,
+        "seed": seed,
+        "workers": workers,
+        "device": device,
+        "out": out,
+        "trial_minutes": trial_minutes,
+        "trial_memory": trial_memory,
+        "train_epochs": train_epochs,
+        "search_only": search_only or None,
+    }
+    output = Output(json, quiet)
+    run, ended = job.search(*settings.read(options, config), output)
+    output.result(show.outcome(run, ended), list(show.outcome_text(run, ended)))
+
+
+@app.command(epilog=EPILOG)
+def resume(
+    run: Run,
+    evaluations: Evaluations = None,
+    epochs: Epochs = None,
+    minutes: Minutes = None,
+    workers: Workers = None,
+    trial_minutes: TrialMinutes = None,
+    trial_memory: TrialMemory = None,
+    device: Device = None,
+    train_epochs: TrainEpochs = None,
+    search_only: SearchOnly = False,
+    space: OwnSpace = None,
+    task: OwnTask = None,
+    strategy: Annotated[str | None, typer.Option(help="The run's strategy if it is your own: file.py:name.")] = None,
+    estimator: Annotated[str | None, typer.Option(help="The run's estimator if it is your own: file.py:name.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a run where it stopped, then train, score, report and export as `search` does.
+
+    A budget given here is of the whole run, what is done already included, and replaces the former one.
+    """
+    from archwright.cli import config as settings
+    from archwright.cli import job, show
+    from archwright.cli.own import Own
+    from archwright.search import Budget
+
+    limits = {
+        "workers": workers,
+        "trial_minutes": trial_minutes,
+        "trial_memory": trial_memory,
+        "train_epochs": train_epochs,
+        "device": device,
+        "search_only": search_only or None,
+    }
+    given = {"evaluations": evaluations, "epochs": epochs, "minutes": minutes, **limits}
+    given = {name: value for name, value in given.items() if value is not None}
+    wanted = settings.Settings(**settings.checked(given, settings.Origin(given)))
+    budget = Budget(wanted.evaluations, wanted.epochs, wanted.minutes)
+    own = Own.given(space=space, task=task, strategy=strategy, estimator=estimator)
+    output = Output(json, quiet)
+    done, ended = job.resume(run, None if budget == Budget() else budget, job.Limits.of(wanted), own, output)
+    output.result(show.outcome(done, ended), list(show.outcome_text(done, ended)))
+
+
+@app.command(epilog=EPILOG)
+def show(
+    run: Run,
+    top: Annotated[int, typer.Option(min=0, help="How many of the best evaluations.")] = 10,
+    space: OwnSpace = None,
+    json: Json = False,
+) -> None:
+    """Show a run: what it is, its best evaluations, its Pareto front, its failures, its result."""
+    import archwright
+    from archwright.cli import show as showing
+    from archwright.cli.own import Own
+
+    loaded = archwright.load(run, space=Own.given(space=space).space)
+    Output(json).result(showing.page(loaded, top), list(showing.page_text(loaded, top)))
+
+
+@app.command(epilog=EPILOG)
+def report(
+    run: Run,
+    output: Annotated[Path | None, typer.Option(help="The file; RUN/report.html by default.")] = None,
+    space: OwnSpace = None,
+    json: Json = False,
+) -> None:
+    """Write a run's report, one HTML file."""
+    import archwright
+    from archwright.cli.own import Own
+
+    path = archwright.reports.html(archwright.load(run, space=Own.given(space=space).space), output)
+    Output(json).result({"report": str(path)}, [str(path)])
+
+
+@app.command(epilog=EPILOG)
+def train(
+    run: Run,
+    epochs: Annotated[int | None, typer.Option(min=1, help="The task's own number by default.")] = None,
+    device: Device = None,
+    space: OwnSpace = None,
+    task: OwnTask = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a run's winner on the train and valid splits, and score it once on the test split."""
+    from archwright.cli import job, show
+    from archwright.cli.own import Own
+
+    loaded, output = Own.given(space=space, task=task).load(run), Output(json, quiet)
+    job.train(loaded, job.Limits(train_epochs=epochs, device=device or "auto"), output)
+    output.result(show.outcome(loaded), list(show.outcome_text(loaded)))
+
+
+@app.command(epilog=EPILOG)
+def export(
+    run: Run,
+    format: Annotated[str, typer.Option(help="source, onnx or torch.")] = "source",
+    output: Annotated[Path | None, typer.Option(help="The file; RUN/export/model.* by default.")] = None,
+    space: OwnSpace = None,
+    task: OwnTask = None,
+    json: Json = False,
+) -> None:
+    """Write the trained model as PyTorch source that imports only torch, as ONNX, or as a torch program."""
+    from archwright.cli import job
+    from archwright.cli.own import Own
+
+    written = job.export(Own.given(space=space, task=task).load(run), format, output)
+    files = [str(file) for file in written.files]
+    Output(json).result({"path": str(written.path), "files": files, "max_difference": written.max_difference}, files)
+
+
+@app.command(name="list", epilog=EPILOG)
+def list_parts(
+    kind: Annotated[
+        str | None, typer.Argument(help="spaces, strategies, estimators, tasks or costs; all by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the library's parts with their fields, types and defaults."""
+    from archwright.cli.listing import KINDS, listing, listing_text
+
+    kinds = KINDS if kind is None else (kind,)
+    found: Any = {name: listing(name) for name in kinds}
+    Output(json).result(found if kind is None else found[kind], [line for name in kinds for line in listing_text(name)])

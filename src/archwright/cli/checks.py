@@ -1,0 +1,107 @@
+"""What is checked before a trial starts, so that a mistake costs seconds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import archwright as aw
+from archwright import registry
+from archwright.cli.config import Settings
+from archwright.cli.defaults import BUDGETS
+from archwright.cli.fields import fields_of
+from archwright.cli.parts import is_own
+from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.objective import BadObjective, Goal, parse
+from archwright.core.parts import describe, rebuildable
+from archwright.core.rng import Streams
+
+if TYPE_CHECKING:
+    from archwright.search import Budget
+    from archwright.tasks import Task
+
+SEARCHES_ALL = "Exhaustive"
+"""The strategy that ends by itself, so that it needs no budget."""
+
+
+def goal_of(settings: Settings, estimator: Any, task: Task) -> tuple[Goal, Any]:
+    """What is wanted, and the estimator with the costs that it has to measure for that."""
+    known: frozenset[str] = getattr(estimator, "metrics", frozenset())
+    makers = {maker.metric: maker for maker in registry.parts("costs").values()}  # type: ignore[attr-defined]
+    wanted = []
+    for text in settings.objectives or [f"valid_{task.score}"]:
+        if text.isidentifier() and known and text not in known | set(makers):
+            raise BadObjective(one_of("metric", text, known | set(makers)))
+        wanted.append(parse(text))
+    goal = Goal.of(wanted)
+    metrics = [item.metric for item in goal.objectives] + [item.metric for item in goal.constraints]
+    lacking = dict.fromkeys(metric for metric in metrics if known and metric not in known and metric in makers)
+    if lacking and hasattr(estimator, "costs"):
+        more = tuple(_cost(makers[metric], settings.device) for metric in lacking)
+        estimator = replace(estimator, costs=(*estimator.costs, *more))
+    return goal, estimator
+
+
+def _cost(maker: Any, device: str) -> Any:
+    from archwright.training.loop import pick_device
+
+    return maker(device=str(pick_device(device))) if "device" in fields_of(maker) else maker()
+
+
+def estimator_settings(settings: Settings, task: Task) -> Mapping[str, Any]:
+    """The estimator's name and fields, with what they inherit: the job's device, the task's hyper-parameters."""
+    given = dict(settings.estimator)
+    if isinstance(given.get("hyperparameters"), Mapping):  # to change one is not to lose the task's others
+        changed = {name.replace("-", "_"): value for name, value in given["hyperparameters"].items()}
+        given["hyperparameters"] = vars(task.hyperparameters) | changed
+    if settings.device == "auto" or is_own(given["name"]):
+        return given
+    takes = fields_of(registry.find("estimators", given["name"]))
+    return {"device": settings.device, **given} if "device" in takes else given
+
+
+def check_device(device: str) -> None:
+    """Whether this machine has the device."""
+    from archwright.training.loop import pick_device
+
+    pick_device(device)
+
+
+def check_folder(folder: Path) -> None:
+    """Whether a run may lie there; whether it is the same search is for `record` to say."""
+    if folder.is_dir() and not (folder / "manifest.json").exists() and any(folder.iterdir()):
+        raise ArchwrightError(f"{folder} is not empty and no run of archwright: give another folder with --out")
+
+
+def check_budget(budget: Budget, strategy: Any, task: Task) -> None:
+    """Whether the search will end."""
+    if budget == aw.Budget() and type(strategy).__name__ != SEARCHES_ALL:
+        options = ", ".join(f"--{name}" for name in BUDGETS)
+        raise ArchwrightError(f"how long may the search on {task.name} take? give a budget: one or more of {options}")
+
+
+def check_pair(space: Any, task: Task) -> None:
+    """Whether the library's space makes networks for such data at all; the user's own are tried in workers only."""
+    from archwright.estimators.training import sketch
+
+    if not rebuildable(describe(space)):
+        return
+    last: ArchwrightError | None = None
+    streams = Streams(0)
+    for number in range(5):  # one may be too deep for the images, five hardly
+        try:
+            sketch(space, aw.spaces.sample(space, streams[number]), task.signature)
+            return
+        except ArchwrightError as error:
+            last = error
+    if last is not None:
+        raise last
+
+
+def free_folder(task: Task) -> Path:
+    """The first of runs/TASK-1, -2, ... that is not there yet."""
+    folders = (Path("runs") / f"{task.name}-{number}" for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())

@@ -1,0 +1,31 @@
+"""What the command line does when it is not told: the one place to look and to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "task": {"name": "digits"},
+    "space": {"name": "nasbench201"},
+    "strategy": {"name": "regularized-evolution"},
+    "estimator": {"name": "training"},
+    "seed": 0,
+    "workers": 1,
+    "device": "auto",
+}
+"""The lowest layer of the settings. Without objectives, the task's score on the validation split is the objective."""
+
+TASK_DEFAULTS: dict[str, dict[str, Any]] = {
+    "digits": {  # search and final training in under 5 minutes on two cores
+        "space": {"name": "nasbench201", "cells": 1, "channels": 16},
+        "strategy": {"name": "regularized-evolution", "population": 8, "sample": 3},
+        "estimator": {"name": "training", "epochs": 6},
+        "evaluations": 16,
+        "train_epochs": 40,
+    },
+}
+"""Over `DEFAULTS` for that task. A part's fields count only where the part is not chosen otherwise, a budget only
+where none is given."""
+
+PARTS = ("task", "space", "strategy", "estimator")
+BUDGETS = ("evaluations", "epochs", "minutes")

@@ -1,0 +1,188 @@
+"""The fields of a part: found in its signature, checked against its type hints."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+from archwright import registry
+from archwright.cli.config import Origin, problems
+from archwright.cli.outcome import Mistakes
+from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.parts import describe, kebab
+
+Maker = Callable[..., Any]
+
+OURS = frozenset({"task", "checkpoints"})
+"""Fields of estimators that the command line fills in itself."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One argument of a part."""
+
+    name: str
+    hint: Any
+    text: str  # the hint as it is written
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def required(self) -> bool:
+        """Whether it has to be given."""
+        return self.default is inspect.Parameter.empty
+
+    @property
+    def record(self) -> Maker | None:
+        """The dataclass that the value is, if it is one: then it has fields itself."""
+        kinds = (kind for kind in _kinds(self.hint) if inspect.isclass(kind))
+        return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+
+    def inner(self) -> list[Field]:
+        """The fields of such a dataclass; none for any other value."""
+        return [] if self.record is None else list(fields_of(self.record).values())
+
+    def as_json(self) -> dict[str, Any]:
+        """For `list --json`."""
+        default = {} if self.required else {"default": describe(self.default)}
+        inner = [field.as_json() for field in self.inner()]
+        return {"name": self.name, "type": self.text, **default, **({"fields": inner} if inner else {})}
+
+
+def fields_of(maker: Maker) -> dict[str, Field]:
+    """The arguments of a class or function, by name."""
+    try:
+        parameters = inspect.signature(maker).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    hints = _hints(maker)
+    return {
+        item.name: Field(item.name, hints.get(item.name) or _like(item.default), _text(item.annotation), item.default)
+        for item in parameters
+        if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)
+    }
+
+
+def make(
+    maker: Maker, given: Mapping[str, Any], path: str, origin: Origin, ours: Mapping[str, Any] | None = None
+) -> Any:
+    """Calls `maker` with the fields that the user gave, converted, and with `ours` where it takes them.
+
+    Raises:
+        Mistakes: a line for every unknown, wrong or missing field.
+        ArchwrightError: the maker itself refuses.
+    """
+    known = fields_of(maker)
+    filled = {name: value for name, value in (ours or {}).items() if name in known}
+    open_fields = {name: field for name, field in known.items() if name not in filled and name not in (ours or {})}
+    values: dict[str, Any] = {}
+    mistakes: list[str] = []
+    for key, value in given.items():
+        name, where = str(key).replace("-", "_"), f"{path}.{key}"
+        if name not in open_fields:
+            title = kebab(getattr(maker, "__name__", path))
+            mistakes.append(f"{origin(where)}: {one_of(f'field of {title}', name, open_fields)}")
+            continue
+        try:
+            values[name] = convert(open_fields[name], value, where, origin)
+        except Mistakes as error:
+            mistakes += str(error).splitlines()
+        except ArchwrightError as error:
+            mistakes.append(f"{origin(where)}: {error}")
+    missing = [name for name, field in open_fields.items() if field.required and name not in map(_plain, given)]
+    mistakes += [f"{origin(path)}: {kebab(maker.__name__)} needs --{path}.{name}" for name in missing]
+    if mistakes:
+        raise Mistakes(mistakes)
+    return maker(**values, **filled)
+
+
+def convert(field: Field, value: Any, path: str, origin: Origin) -> Any:
+    """A field's value from an option's text or a file's value.
+
+    Raises:
+        Mistakes: it is none of what the type hint asks for.
+    """
+    if field.name in _NESTED:
+        return tuple(_NESTED[field.name](item, path, origin) for item in _items(value))
+    if field.record is not None and isinstance(value, Mapping):
+        return make(field.record, value, path, origin)
+    if isinstance(value, bool) and not {bool, Any} & set(_kinds(field.hint)):  # pydantic would take it for 0 or 1
+        raise Mistakes([f"{origin(path)}: found {str(value).lower()}, wanted {field.text}"])
+    try:
+        adapter = TypeAdapter(field.hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:
+        adapter = TypeAdapter(field.hint)
+    if value in ("none", "null") and type(None) in _kinds(field.hint):
+        return None
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        if isinstance(value, str):
+            with contextlib.suppress(ValidationError):
+                return adapter.validate_python(_items(value))
+        raise Mistakes(problems(error, origin, path)) from None
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _items(value: Any) -> list[Any]:
+    """Several values: a list in a file, separated by commas in an option."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",")]
+    return list(value) if isinstance(value, Sequence) else [value]
+
+
+def _cost(item: Any, path: str, origin: Origin) -> Any:
+    name, given = (
+        (item, {}) if isinstance(item, str) else (item.get("name", ""), {k: v for k, v in item.items() if k != "name"})
+    )
+    return make(registry.find("costs", name), given, path, origin)
+
+
+def _op(item: Any, path: str, origin: Origin) -> Any:
+    from archwright.spaces.ops import library_op
+
+    return library_op(str(item))
+
+
+_NESTED: Mapping[str, Callable[[Any, str, Origin], Any]] = {"costs": _cost, "operations": _op}
+"""Fields that hold parts, which the user names."""
+
+
+def _hints(maker: Maker) -> dict[str, Any]:
+    target = maker.__init__ if inspect.isclass(maker) else maker
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except Exception:  # a hint of the user's own that only a type checker can read: no conversion then
+        return {}
+
+
+def _like(default: Any) -> Any:
+    """The type of a field without a hint, judged by its default."""
+    return type(default) if isinstance(default, bool | int | float | str) else Any
+
+
+def _kinds(hint: Any) -> Iterator[Any]:
+    """The types that a hint is made of, unions taken apart."""
+    inside = typing.get_args(hint) if _is_union(hint) else ()
+    yield from (kind for item in inside for kind in _kinds(item)) if inside else (hint,)
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def _text(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return "any"
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)

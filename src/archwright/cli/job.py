@@ -1,0 +1,227 @@
+"""The main job: search, train the winner to the end, score it once on the test split, report, export."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import archwright as aw
+from archwright.cli.checks import (
+    check_budget,
+    check_device,
+    check_folder,
+    check_pair,
+    estimator_settings,
+    free_folder,
+    goal_of,
+)
+from archwright.cli.config import Origin, Settings
+from archwright.cli.outcome import Interrupted, NoWinner, Output
+from archwright.cli.own import Own
+from archwright.cli.parts import made
+from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.parts import describe
+
+if TYPE_CHECKING:
+    from archwright.run import Run, Winner
+    from archwright.search import Budget, Search
+    from archwright.tasks import Task
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How trials run and how the winner is trained: what a run does not depend on."""
+
+    workers: int = 1
+    trial_minutes: float | None = None
+    trial_memory: float | None = None
+    train_epochs: int | None = None
+    device: str = "auto"
+    search_only: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The settings of these names."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+    def processes(self) -> aw.Processes:
+        """Worker processes, always: a candidate that crashes must not take the search down."""
+        return aw.Processes(
+            self.workers,
+            time_limit=self.trial_minutes and self.trial_minutes * 60,
+            memory_limit=None if self.trial_memory is None else int(self.trial_memory * 2**30),
+        )
+
+
+def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str | None]:
+    """The main job from its settings. Every mistake is told before a trial starts.
+
+    Returns:
+        The run and why its search ended.
+    """
+    limits = Limits.of(settings)
+    check_device(limits.device)
+    budget = aw.Budget(settings.evaluations, settings.epochs, settings.minutes)
+    if settings.out is not None:
+        check_folder(settings.out)
+    task = made("task", settings.task, origin)
+    space = made("space", settings.space, origin)
+    strategy = made("strategy", settings.strategy, origin)
+    check_budget(budget, strategy, task)
+    goal, estimator = goal_of(
+        settings,
+        made("estimator", estimator_settings(settings, task), origin, {"task": task, "checkpoints": None}),
+        task,
+    )
+    task.splits  # noqa: B018 (loads the data now, not in the first trial)
+    check_pair(space, task)
+    folder = settings.out or free_folder(task)
+    wanted = aw.search(space, strategy, estimator, objectives=goal, executor=limits.processes(), seed=settings.seed)
+    wanted.budget = budget
+    recorded = aw.record(wanted, folder)
+    output.note(
+        f"{task.name}: {_name(strategy)} over {_name(space)}, judged by {_name(estimator)}; the run is {folder}"
+    )
+    return _to_the_end(recorded, folder, space, task, limits, output)
+
+
+def resume(folder: Path, budget: Budget | None, limits: Limits, own: Own, output: Output) -> tuple[Run, str | None]:
+    """Continues a run, then ends as `search` does."""
+    run = own.load(folder)
+    check_device(limits.device)
+    continued = aw.resume(
+        folder,
+        space=own.space,
+        estimator=own.estimator(run),
+        strategy=own.strategy,
+        budget=budget,
+        executor=limits.processes(),
+    )
+    output.note(f"{folder}: {len(run.history)} evaluations are kept, {len(run.history.pending)} were interrupted")
+    return _to_the_end(continued, folder, own.space, own.task, limits, output)
+
+
+def _to_the_end(
+    search: Search, folder: Path, space: Any, task: Task | None, limits: Limits, output: Output
+) -> tuple[Run, str | None]:
+    with _resumable(folder):
+        for _ in aw.progress(search, output.progress):
+            pass
+        output.note(f"the search has ended: {search.ended}")
+        run = aw.load(folder, space=space, task=task)
+        if run.history.best is None:
+            _explain(run)
+        if not limits.search_only:
+            train(run, limits, output)
+        aw.reports.html(run)
+        if not limits.search_only:
+            try:
+                export(run, "source")
+            except aw.export.ExportError as error:  # a network of the user's own may do what no file can say
+                output.warn(f"the trained model is kept, but not as source: {error}")
+    return run, search.ended
+
+
+def train(run: Run, limits: Limits, output: Output) -> Winner:
+    """Trains the winner to the end and scores it, once in a run's life; returns the one that is trained."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if run.result is not None:
+        kept = trained(run)
+        output.note(
+            f"{run.folder} has its trained model, evaluation {kept.scored.position}: a test split is scored once a run"
+        )
+        if run.best.scored.position != kept.scored.position:
+            output.note(
+                f"the search has a better one since, evaluation {run.best.scored.position}: search anew to train it"
+            )
+        return kept
+    winner = _best(run)
+    epochs = limits.train_epochs or run.task.epochs
+    output.note(f"training evaluation {winner.scored.position} for {epochs} epochs on the train and valid splits")
+    columns = (TextColumn("training"), BarColumn(60), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        _resumable(run.folder),
+        Progress(*columns, console=output.progress, transient=True, disable=not output.progress.is_terminal) as bar,
+    ):
+        shown = bar.add_task("training", total=epochs)
+        winner.train(
+            epochs=epochs,
+            device=limits.device,
+            on_epoch=lambda done, *_: bar.update(shown, completed=done),
+        )
+    return winner
+
+
+def export(run: Run, format: str, path: Path | None = None) -> aw.export.Exported:
+    """Writes the trained model of a run in a format.
+
+    Raises:
+        ArchwrightError: nothing is trained yet, or there is no such format.
+    """
+    if format not in aw.export.FORMATS:
+        raise ArchwrightError(one_of("export format", format, aw.export.FORMATS))
+    winner, task = trained(run), run.task
+    mean, deviation = task.statistics
+    about = {
+        "title": f"{task.name}: evaluation {winner.scored.position} of {run.folder}",
+        "classes": task.classes,
+        "mean": mean,
+        "std": deviation,
+    }
+    taken = inspect.signature(aw.export.FORMATS[format]).parameters
+    return aw.export.export(
+        winner.trained(),
+        path or run.folder / "export" / ("model" + SUFFIXES[format]),
+        task.prepare(task.valid.inputs[:8]),
+        format,
+        **{name: value for name, value in about.items() if name in taken},
+    )
+
+
+SUFFIXES = {"source": ".py", "onnx": ".onnx", "torch": ".pt2"}
+
+
+def trained(run: Run) -> Winner:
+    """The one whose weights the run keeps.
+
+    Raises:
+        ArchwrightError: none is trained yet.
+    """
+    from archwright.run import Winner
+
+    scored = run.history.scored(run.result["position"]) if run.result is not None else None
+    if scored is None:
+        raise ArchwrightError(f"{run.folder} has no trained model yet; train it first: archwright train {run.folder}")
+    return Winner(run, scored)
+
+
+def _best(run: Run) -> Winner:
+    if run.history.best is None:
+        _explain(run)
+    return run.best
+
+
+def _explain(run: Run) -> None:
+    """Says why there is no winner, with the run's own words."""
+    try:
+        _ = run.best
+    except ArchwrightError as error:
+        raise NoWinner(str(error)) from None
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(folder) from None
+
+
+def _name(part: Any) -> str:
+    described = describe(part)
+    return str(described.get("name") or described["repr"].rpartition(".")[2])

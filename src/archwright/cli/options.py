@@ -1,0 +1,81 @@
+"""Options: those that several verbs share, and the dotted ones that set the fields of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from archwright.cli.defaults import PARTS
+from archwright.core.errors import ArchwrightError, one_of
+
+FIELDS = "archwright.fields"
+"""Where a command's context keeps the dotted options: {"strategy": {"population": "50"}}."""
+
+
+class WithFields(TyperCommand):
+    """A verb that takes `--part.field value` for whatever fields the parts have."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Takes the dotted options out; the others go the common way."""
+        rest, ctx.meta[FIELDS] = take_fields(args)
+        return super().parse_args(ctx, rest)
+
+
+def take_fields(arguments: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Splits a command line into what has no dots and the fields: `--part.field value`, `--part.field=value`, or
+    `--part.flag` before another option or the end.
+
+    Raises:
+        ArchwrightError: a field of something that is no part.
+    """
+    rest: list[str] = []
+    fields: dict[str, dict[str, Any]] = {}
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        name, given, value = argument.partition("=")
+        if argument == "--":
+            return [*rest, argument, *waiting], fields
+        if not name.startswith("--") or "." not in name:
+            rest.append(argument)
+            continue
+        part, *keys = name[2:].split(".")
+        if part not in PARTS:
+            raise ArchwrightError(f"{name}: {one_of('part', part, PARTS)}")
+        inside = fields.setdefault(part, {})
+        for key in keys[:-1]:
+            inside = inside.setdefault(key, {})
+        has_value = given or (waiting and not waiting[0].startswith("--"))
+        inside[keys[-1]] = (value if given else waiting.pop(0)) if has_value else True
+    return rest, fields
+
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+Evaluations = Annotated[int | None, typer.Option(help="Stop after so many evaluations.", rich_help_panel="Budget")]
+Epochs = Annotated[
+    float | None, typer.Option(help="Stop after so many epochs, all trials together.", rich_help_panel="Budget")
+]
+Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.", rich_help_panel="Budget")]
+Workers = Annotated[
+    int | None, typer.Option(help="Trials at a time, each in a process of its own.", rich_help_panel="Trials")
+]
+TrialMinutes = Annotated[float | None, typer.Option(help="Time limit of a trial.", rich_help_panel="Trials")]
+TrialMemory = Annotated[
+    float | None, typer.Option(help="Memory limit of a trial in GiB (Linux).", rich_help_panel="Trials")
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel="Trials")]
+TrainEpochs = Annotated[
+    int | None,
+    typer.Option(help="Epochs of the winner's training; the task's own by default.", rich_help_panel="Winner"),
+]
+SearchOnly = Annotated[
+    bool, typer.Option("--search-only", help="Stop after the search; no final training.", rich_help_panel="Winner")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+OwnSpace = Annotated[str | None, typer.Option("--space", help="The run's space if it is your own: file.py:name.")]
+OwnTask = Annotated[str | None, typer.Option("--task", help="The run's task if it is your own: file.py:name.")]

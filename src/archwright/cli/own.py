@@ -1,0 +1,55 @@
+"""Parts of the user's own, which a run holds no code of: they are given again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import archwright as aw
+from archwright import registry
+from archwright.cli.config import Origin
+from archwright.cli.parts import made
+from archwright.core.errors import ArchwrightError
+from archwright.core.parts import rebuildable
+
+if TYPE_CHECKING:
+    from archwright.run import Run
+
+
+@dataclass(frozen=True)
+class Own:
+    """Parts of the user's own, which a run can't make again and the user gives again."""
+
+    space: Any = None
+    task: Any = None
+    strategy: Any = None
+    estimator_: Any = None
+
+    @classmethod
+    def given(cls, **names: str | None) -> Own:
+        """From what the options say."""
+        parts = {part: made(part, {"name": name}, Origin({})) for part, name in names.items() if name is not None}
+        return cls(parts.get("space"), parts.get("task"), parts.get("strategy"), parts.get("estimator"))
+
+    def load(self, folder: Path) -> Run:
+        """Opens a run with these parts."""
+        run = aw.load(folder, space=self.space, task=self.task)
+        task = run.manifest["estimator"].get("arguments", {}).get("task")
+        self._check(run, "space", self.space, run.manifest["space"])
+        self._check(run, "task", self.task, task)
+        return run
+
+    def estimator(self, run: Run) -> Any:
+        """The run's estimator; made again with the user's task if there is one."""
+        described = run.manifest["estimator"]
+        if self.estimator_ is not None or self.task is None or "arguments" not in described:
+            return self.estimator_
+        others = {name: value for name, value in described["arguments"].items() if name != "task"}
+        arguments = {name: registry.rebuild("estimators", value) for name, value in others.items()}
+        return registry.find("estimators", described["name"])(task=self.task, **arguments)
+
+    @staticmethod
+    def _check(run: Run, part: str, given: Any, described: Any) -> None:
+        if given is None and described is not None and not rebuildable(described):
+            raise ArchwrightError(f"the {part} of {run.folder} is your own: give it again, --{part} file.py:name")

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+OWN = """
+import torch
+from torch import nn
+import archwright as aw
+
+class Net(nn.Module):
+    def __init__(self, signature, width):
+        super().__init__()
+        size = 1
+        for side in signature.input_shape:
+            size *= side
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(size, width), nn.Linear(width, signature.outputs))
+
+    def forward(self, x):
+        return self.layers(x)
+
+def crashing(signature, width):
+    import os
+    if width == 8:
+        os._exit(7)
+    return Net(signature, width)
+
+space = aw.Space(Net, width=aw.Choice(4, 8, 16))
+fragile = aw.Space(crashing, width=aw.Choice(8, 16))
+number = 3
+
+def made(widths: tuple[int, ...] = (4, 8)):
+    return aw.Space(Net, width=aw.Choice(*widths))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    return file
+
+
+def test_it_searches_trains_scores_reports_and_exports(first: Any) -> None:
+    folder, done = first
+    data = done.data
+    assert data["run"] == "runs/digits-1"
+    assert data["ended"] == "the budget of 2 evaluations is spent"
+    assert data["evaluations"] == 2
+    assert 0 < data["winner"]["metrics"]["valid_accuracy"] <= 1
+    assert not any(name.startswith("test_") for name in data["winner"]["metrics"])
+    assert set(data["test"]) == {"test_accuracy", "test_loss"}
+    assert data["result"]["epochs"] == 1
+    for name in ("report", "weights"):
+        assert (folder.parent.parent / data["files"][name]).is_file()
+    assert "1 evaluated, best: valid_accuracy" in done.err
+
+
+def test_the_exported_source_runs_alone(first: Any) -> None:
+    folder, done = first
+    assert (folder / "export" / "model.py").is_file(), done.err
+    assert (folder / "export" / "model.safetensors").is_file()
+    assert "archwright" not in [
+        line.split()[1].partition(".")[0]
+        for line in (folder / "export" / "model.py").read_text().splitlines()
+        if line.startswith(("import ", "from "))
+    ]
+
+
+def test_resume_continues_to_a_larger_budget(cli: Callable[..., Any], searched: Path) -> None:
+    before = json.loads((searched / "manifest.json").read_text())
+    done = cli("resume", searched, "--evaluations", "3", "--workers", "2", "--train-epochs", "1", "--json", "--quiet")
+    assert done.status == 0, done.err
+    assert done.data["evaluations"] == 3
+    assert done.data["test"]
+    assert "archwright: error" not in done.err
+    assert json.loads((searched / "manifest.json").read_text()) == before
+
+
+def test_resume_of_a_finished_run_scores_nothing_again(cli: Callable[..., Any], finished: Path) -> None:
+    before = (finished / "result.json").read_bytes()
+    done = cli("resume", finished)
+    assert done.status == 0, done.err
+    assert "test split is scored once" in done.err
+    assert (finished / "result.json").read_bytes() == before
+
+
+def test_the_same_search_in_the_same_folder_goes_on(
+    cli: Callable[..., Any], searched: Path, small: tuple[str, ...]
+) -> None:
+    done = cli("search", *small, "--out", searched, "--search-only")
+    assert done.status == 0, done.err
+    assert "2 in" in done.out
+
+
+def test_another_search_in_the_same_folder_is_refused(
+    cli: Callable[..., Any], searched: Path, small: tuple[str, ...]
+) -> None:
+    done = cli("search", *small, "--seed", "5", "--out", searched, "--search-only")
+    assert done.status == 2
+    assert "holds another search: its seed is 0, not 5" in done.err
+
+
+def test_a_space_of_ones_own_from_a_file(cli: Callable[..., Any], own: Path) -> None:
+    options = (
+        "--workers",
+        2,
+        "--estimator.epochs",
+        1,
+        "--strategy",
+        "exhaustive",
+        "--train-epochs",
+        1,
+        "--out",
+        "run",
+        "--json",
+    )
+    done = cli("search", "--space", f"{own}:made", "--space.widths", "4,8,16", *options)
+    assert done.status == 0, done.err
+    assert done.data["evaluations"] == 3
+    assert done.data["winner"]["words"]["width"] in ("4", "8", "16")
+    refused = cli("resume", "run")
+    assert refused.status == 2
+    assert "the space of run is your own: give it again, --space file.py:name" in refused.err
+    shown = cli("show", "run")
+    assert shown.status == 0
+    assert "your own" in shown.out
+    assert cli("resume", "run", "--space", f"{own}:space", "--json").status == 0
+
+
+def test_a_candidate_that_kills_its_process_is_one_failure(cli: Callable[..., Any], own: Path) -> None:
+    options = (
+        "--workers",
+        2,
+        "--estimator.epochs",
+        1,
+        "--strategy",
+        "exhaustive",
+        "--search-only",
+        "--json",
+        "--out",
+        "run",
+    )
+    done = cli("search", "--space", f"{own}:fragile", *options)
+    assert done.status == 0, done.err
+    assert (done.data["evaluations"], done.data["failed"]) == (2, 1)
+    assert "exited with status 7" in cli("show", "run").out
+
+
+def test_a_folder_of_images(cli: Callable[..., Any], tmp_path: Path, own: Path) -> None:
+    generator = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for index in range(12):
+            pixels = generator.integers(0, 255, (10, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{index}.png")
+    done = cli(
+        *(
+            "search",
+            "./photos",
+            "--workers",
+            2,
+            "--task.size",
+            8,
+            "--evaluations",
+            1,
+            "--estimator.epochs",
+            1,
+            "--train-epochs",
+            1,
+        ),
+        *("--space", f"{own}:space", "--objective", "valid_accuracy", "--objective", "latency_ms", "--json"),
+    )
+    assert done.status == 0, done.err
+    assert done.data["run"] == "runs/photos-1"
+    assert done.data["winner"]["metrics"]["latency_ms"] > 0
+    manifest = json.loads(Path("runs/photos-1/manifest.json").read_text())
+    assert manifest["task"]["input_shape"] == [3, 8, 8]
+
+
+def test_an_npz_file_of_numbers(cli: Callable[..., Any], tmp_path: Path, own: Path) -> None:
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(80, 5)).astype(np.float32)
+    np.savez(tmp_path / "table.npz", inputs=inputs, targets=inputs.sum(axis=1))
+    options = ("--workers", 2, "--evaluations", 1, "--estimator.epochs", 1, "--train-epochs", 2, "--json")
+    images_only = cli("search", "table.npz", *options)
+    assert images_only.status == 2
+    assert "builds networks for images" in images_only.err
+    assert not Path("runs").exists()
+    done = cli("search", "table.npz", "--space", f"{own}:space", *options)
+    assert done.status == 0, done.err
+    assert "valid_r2" in done.data["winner"]["metrics"]
+    assert "test_rmse" in done.data["test"]
+
+
+def test_no_architecture_that_keeps_the_constraint(cli: Callable[..., Any], own: Path) -> None:
+    options = (
+        "--workers",
+        2,
+        "--strategy",
+        "exhaustive",
+        "--objective",
+        "valid_accuracy",
+        "--objective",
+        "parameters <= 10",
+    )
+    done = cli("search", "--space", f"{own}:space", *options, "--json", "--out", "run")
+    assert done.status == 1
+    assert "run has no winner" in done.data["error"]
+    assert "parameters <= 10" in done.data["error"]
+    assert done.err.count("archwright: error:") == 1
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "archwright", "search", "--space.cells", "1", "--estimator.epochs", "1"]
+    command += ["--evaluations", "500", "--workers", "2", "--out", "run"]
+
+    def listen() -> None:  # a shell starts background jobs deaf to SIGINT, and tests may be one
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
+        assert process.stderr is not None
+        try:
+            while " evaluated, best" not in process.stderr.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            begun = time.monotonic()
+            lines = process.stderr.readlines()
+            assert process.wait(30) == 130
+            assert time.monotonic() - begun < 10
+        finally:
+            process.kill()
+    assert lines[-1] == "archwright: error: interrupted; what has finished is kept, go on with: archwright resume run\n"
+    assert not any("Traceback" in line for line in lines)
+    assert (tmp_path / "run" / "history.sqlite").is_file()

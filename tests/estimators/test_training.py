@@ -1,0 +1,158 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import archwright as aw
+from archwright.core.errors import ArchwrightError
+from archwright.estimators import Training
+from archwright.estimators.training import Setting, fewer_epochs, less_data, lower_resolution, narrower
+
+
+@pytest.fixture(scope="module")
+def task():
+    return aw.tasks.digits()
+
+
+@pytest.fixture(scope="module")
+def space():
+    return aw.spaces.nasbench201(cells=1, channels=4)
+
+
+@pytest.fixture(scope="module")
+def architecture(space):
+    return aw.Architecture.from_json({f"edges[{i}]": value for i, value in enumerate((3, 1, 2, 1, 3, 1))})
+
+
+@pytest.fixture(scope="module")
+def setting(task):
+    return Setting(task.train, task.valid, task.signature, 10, 10)
+
+
+def metrics(evaluation):
+    return {name: value for name, value in evaluation.metrics.items() if name != "epochs"}
+
+
+def test_an_evaluation_has_metrics_curve_and_cost(task, space, architecture):
+    estimator = Training(task, epochs=3, costs=(aw.Parameters(), aw.Flops(), aw.Memory(), aw.Latency(repetitions=3)))
+    answer = estimator.estimate(space, aw.Trial(architecture))
+    assert set(answer.metrics) == estimator.metrics
+    assert len(answer.curve) == 3
+    assert answer.curve[-1] == answer.metrics["valid_accuracy"]
+    assert answer.cost > 0
+    network = space.build(architecture, task.signature)
+    assert answer.metrics["parameters"] == sum(p.numel() for p in network.parameters())
+
+
+def test_preflight_knows_the_costs_without_training(task, space, architecture):
+    estimator = Training(task, epochs=1, costs=(aw.Parameters(), aw.Flops(), aw.Latency()))
+    before = estimator.preflight(space, aw.Trial(architecture))
+    assert set(before) == {"parameters", "flops"}
+
+
+def test_fewer_epochs_on_the_same_schedule(setting):
+    assert fewer_epochs(setting, 0.3).epochs == 3
+    assert fewer_epochs(setting, 0.01).epochs == 1
+    assert fewer_epochs(setting, 0.3).horizon == 10
+
+
+def test_a_larger_share_of_the_data_holds_every_smaller_one(setting):
+    few, more = less_data(setting, 0.2).train, less_data(setting, 0.5).train
+    assert (len(few), len(more)) == (216, 540)
+    assert torch.equal(more.inputs[:216], few.inputs)
+    assert len(less_data(setting, 0.2).valid) == len(setting.valid)
+
+
+def test_lower_resolution_averages_areas(setting):
+    small = lower_resolution(setting, 0.5)
+    assert small.signature.input_shape == (1, 4, 4)
+    assert small.train.inputs.shape[1:] == small.valid.inputs.shape[1:] == (1, 4, 4)
+    by_hand = setting.train.inputs[0, 0, :2, :2].float().mean()
+    assert abs(float(small.train.inputs[0, 0, 0, 0]) - float(by_hand)) <= 0.5
+
+
+def test_resolution_needs_images(setting):
+    with pytest.raises(ArchwrightError, match="needs images"):
+        lower_resolution(replace(setting, signature=aw.Signature((5,), 2)), 0.5)
+
+
+def test_narrower_networks_have_fewer_channels(setting, space, architecture):
+    narrow = space.build(architecture, narrower(setting, 0.5).signature)
+    assert narrow.stem[0].out_channels == 2
+
+
+@pytest.mark.parametrize(
+    "along", [("epochs",), ("data",), ("resolution",), ("width",), ("epochs", "data", "resolution")]
+)
+def test_lower_fidelity_answers_and_costs_are_of_the_full_network(task, space, architecture, along):
+    estimator = Training(task, epochs=2, along=along)
+    full, low = (estimator.estimate(space, aw.Trial(architecture, fidelity)) for fidelity in (1.0, 0.5))
+    assert low.metrics["parameters"] == full.metrics["parameters"]
+    assert low.metrics["valid_loss"] != full.metrics["valid_loss"]
+    assert low.metrics["epochs"] == (1.0 if "epochs" in along else 2.0)
+
+
+def test_continuing_to_more_epochs_equals_training_through(task, space, architecture, tmp_path):
+    through = Training(task, epochs=4).estimate(space, aw.Trial(architecture))
+    kept = Training(task, epochs=4).stored(str(tmp_path))
+    parts = [kept.estimate(space, aw.Trial(architecture, fidelity)) for fidelity in (0.25, 0.5, 1.0)]
+    assert [part.metrics["epochs"] for part in parts] == [1.0, 1.0, 2.0]
+    assert metrics(parts[-1]) == metrics(through)
+    assert parts[-1].curve == through.curve
+    assert not list((tmp_path / "checkpoints").iterdir())  # the end has nothing to continue
+
+
+def test_checkpoints_of_other_settings_are_not_mixed_up(task, space, architecture, tmp_path):
+    for epochs in (4, 8):
+        Training(task, epochs=epochs).stored(str(tmp_path)).estimate(space, aw.Trial(architecture, 0.25))
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+class Wrong(nn.Module):
+    def __init__(self, signature, outputs, width=8):
+        super().__init__()
+        self.linear = nn.Linear(64, outputs)
+
+    def forward(self, x):
+        return self.linear(x.flatten(1))
+
+
+def test_a_network_of_the_wrong_shape_is_named(task):
+    space = aw.Space(Wrong, outputs=aw.Choice(7))
+    with pytest.raises(ArchwrightError, match=r"returns \(2, 7\), but the task needs \(2, 10\)"):
+        Training(task).estimate(space, aw.Trial(aw.Architecture((("outputs", 0),))))
+
+
+def test_a_width_that_changes_nothing_is_named(task):
+    space = aw.Space(Wrong, outputs=aw.Choice(10))
+    with pytest.raises(ArchwrightError, match=r"signature\.channels"):
+        Training(task, epochs=1, along=("width",)).estimate(space, aw.Trial(aw.Architecture((("outputs", 0),)), 0.5))
+
+
+def test_misspelt_fidelities_name_the_near_ones(task):
+    with pytest.raises(ArchwrightError, match="did you mean epochs"):
+        Training(task, along=("epoch",))
+    with pytest.raises(ArchwrightError, match="at least 1 epoch"):
+        Training(task, epochs=0)
+
+
+def test_regression(space):
+    torch.manual_seed(0)
+    inputs = torch.randn(300, 5)
+    targets = inputs[:, :2] * 2 + 1
+
+    class Linear(nn.Module):
+        def __init__(self, signature, hidden):
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(5, hidden), nn.ReLU(), nn.Linear(hidden, signature.outputs))
+
+        def forward(self, x):
+            return self.body(x)
+
+    task = aw.tasks.arrays(inputs.numpy(), targets.numpy())
+    answer = Training(task, epochs=100).estimate(
+        aw.Space(Linear, hidden=aw.Choice(32)), aw.Trial(aw.Architecture((("hidden", 0),)))
+    )
+    assert answer.metrics["valid_r2"] > 0.8
+    assert "valid_accuracy" not in answer.metrics

@@ -1,0 +1,158 @@
+"""The contract checks find what they are there to find."""
+
+import random
+
+import numpy as np
+import pytest
+
+import archwright as aw
+from archwright.spaces import mutate, sample
+from archwright.testing import ContractError, check_estimator, check_space, check_strategy
+
+
+class Base:
+    def propose(self, space, history, rng):
+        return aw.Trial(sample(space, rng))
+
+
+class UsesGlobalRandomness(Base):
+    def propose(self, space, history, rng):
+        np.random.random()
+        return super().propose(space, history, rng)
+
+
+class IgnoresItsRng(Base):
+    def propose(self, space, history, rng):
+        return aw.Trial(sample(space, np.random.default_rng()))
+
+
+class RemembersWhatNobodyToldIt(Base):
+    """Keeps the last proposal beside the history."""
+
+    def __init__(self):
+        self.last = None
+
+    def propose(self, space, history, rng):
+        start = self.last if self.last is not None and len(history) % 2 else sample(space, rng)
+        known = {name for name, _ in start}
+        self.last = (
+            sample(space, rng) if known != {name for name, _ in sample(space, rng)} else mutate(space, start, rng)
+        )
+        return aw.Trial(self.last)
+
+
+class DependsOnTheProcess(Base):
+    """The order of a set of texts differs from process to process."""
+
+    def propose(self, space, history, rng):
+        first = next(iter({"some", "words", "in", "any", "order", "at", "all"}))
+        for _ in range(len(first) * ord(first[0])):
+            rng.random()
+        return aw.Trial(sample(space, rng))
+
+
+class TripsOverFailures(Base):
+    def propose(self, space, history, rng):
+        for evaluation in history:
+            evaluation.metrics["loss"]
+        return super().propose(space, history, rng)
+
+
+class WantsAnswersInOrder(Base):
+    def propose(self, space, history, rng):
+        assert len(history.pending) == 0, "one at a time, please"
+        return super().propose(space, history, rng)
+
+
+class WritesHistory(Base):
+    def propose(self, space, history, rng):
+        history.ask(aw.Trial(sample(space, rng)))
+        return super().propose(space, history, rng)
+
+
+class LeavesTheSpace(Base):
+    def propose(self, space, history, rng):
+        return aw.Trial(aw.Architecture((("nowhere", 0),)))
+
+
+def test_a_good_strategy_passes():
+    check_strategy(Base())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        UsesGlobalRandomness, IgnoresItsRng, RemembersWhatNobodyToldIt, DependsOnTheProcess, TripsOverFailures,
+        WantsAnswersInOrder, WritesHistory, LeavesTheSpace,
+    ],
+)  # fmt: skip
+def test_broken_strategies_are_found(broken):
+    with pytest.raises((ContractError, AssertionError, KeyError)):
+        check_strategy(broken())
+
+
+class Answers:
+    def estimate(self, space, trial):
+        return aw.Evaluation(trial, {"loss": 1.0})
+
+
+class SeesTheTest(Answers):
+    def estimate(self, space, trial):
+        return aw.Evaluation(trial, {"loss": 1.0, "test_loss": 1.0})
+
+
+class AnswersAnother(Answers):
+    def estimate(self, space, trial):
+        return aw.Evaluation(aw.Trial(trial.architecture, seed=99), {"loss": 1.0})
+
+
+class NeverTheSame(Answers):
+    def estimate(self, space, trial):
+        return aw.Evaluation(trial, {"loss": random.SystemRandom().random()})
+
+
+class SeedsTheWorld(Answers):
+    def estimate(self, space, trial):
+        random.seed(trial.seed)
+        return aw.Evaluation(trial, {"loss": 1.0})
+
+
+class IsNoNumber(Answers):
+    def estimate(self, space, trial):
+        return aw.Evaluation(trial, {"loss": float("inf")})
+
+
+SPACE = aw.Space(dict, a=aw.Choice(1, 2, 3))
+
+
+def test_a_good_estimator_passes():
+    check_estimator(Answers(), SPACE)
+
+
+@pytest.mark.parametrize("broken", [SeesTheTest, AnswersAnother, NeverTheSame, SeedsTheWorld, IsNoNumber])
+def test_broken_estimators_are_found(broken):
+    with pytest.raises(ContractError):
+        check_estimator(broken(), SPACE)
+
+
+def test_a_space_that_forgets_is_found():
+    class Forgetful(aw.Space):
+        calls = 0
+
+        def walk(self, decide):
+            Forgetful.calls += 1
+            name = "a" if Forgetful.calls % 5 else "b"
+            return {"a": decide(name, self.choices["a"])}
+
+    with pytest.raises((ContractError, KeyError)):
+        check_space(Forgetful(dict, a=aw.Choice(1, 2, 3)), samples=50)
+
+
+def test_a_network_of_the_wrong_shape_is_found():
+    from torch import nn
+
+    def wrong(signature, n):
+        return nn.Sequential(nn.Flatten(), nn.Linear(16, n))
+
+    with pytest.raises(ContractError, match="it returns"):
+        check_space(aw.Space(wrong, n=aw.Choice(3, 4)), (aw.Signature((1, 4, 4), 3),), samples=10)
