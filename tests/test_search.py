@@ -266,13 +266,10 @@ def test_to_stop_is_to_cease_iterating():
     started = run(estimator=estimator)
     closed = []
     started.closing.append(lambda: closed.append(True))
-    for evaluation in started:
-        if len(started.history) == 3:
-            started.close()
-            break
-    assert len(estimator.asked) == 3
+    seen = [next(started) for _ in range(3)]
+    started.close()
+    assert [evaluation.trial for evaluation in seen] == estimator.asked
     assert closed == [True]
-    assert evaluation.trial == estimator.asked[-1]
 
 
 def test_strategies_satisfy_the_protocol():

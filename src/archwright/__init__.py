@@ -19,16 +19,16 @@ from archwright.core.protocols import Estimator, Strategy
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
 from archwright.objectives.pareto import hypervolume
-from archwright.progress import progress
-from archwright.run import Run, Winner, load, record, resume
 from archwright.runtime.inline import Inline
 from archwright.runtime.processes import Processes
-from archwright.runtime.store import StoreError
 from archwright.search import Budget, Search, budget, search
 from archwright.spaces.space import Space
 
 if TYPE_CHECKING:
     from archwright.objectives.costs import Flops, Latency, Memory, Parameters
+    from archwright.run import Run, Winner, load, record, resume
+    from archwright.runtime.store import StoreError
+    from archwright.terminal import progress
 
 __all__ = [
     "Architecture",
@@ -77,4 +77,12 @@ __all__ = [
     "tasks",
 ]
 
-__getattr__ = lazy(__name__, {"archwright.objectives.costs": ["Flops", "Latency", "Memory", "Parameters"]})
+__getattr__ = lazy(
+    __name__,
+    {
+        "archwright.objectives.costs": ["Flops", "Latency", "Memory", "Parameters"],
+        "archwright.terminal": ["progress"],
+        "archwright.run": ["Run", "Winner", "load", "record", "resume"],
+        "archwright.runtime.store": ["StoreError"],
+    },
+)

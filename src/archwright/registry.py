@@ -29,8 +29,7 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     """
     known = parts(kind)
     if kebab(name) not in known:
-        singular = {"strategies": "strategy"}.get(kind, kind.removesuffix("s"))
-        raise ArchwrightError(one_of(singular, name, known))
+        raise ArchwrightError(one_of(_singular(kind), name, known))
     return known[kebab(name)]
 
 
@@ -41,8 +40,12 @@ def rebuild(kind: str, description: Any) -> Any:
         ArchwrightError: a part of the user's own, which the user has to give again.
     """
     if not rebuildable(description):
-        raise ArchwrightError(f"the run's {kind} has parts of your own: give them again")
+        raise ArchwrightError(f"the run's {_singular(kind)} is, or holds, a part of your own: give it again")
     return _make(description, {**parts(kind), **_nested()})
+
+
+def _singular(kind: str) -> str:
+    return {"strategies": "strategy"}.get(kind, kind.removesuffix("s"))
 
 
 def _make(description: Any, known: Mapping[str, Callable[..., Any]]) -> Any:

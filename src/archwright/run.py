@@ -183,12 +183,15 @@ class Run:
         return read_json(path) if path.exists() else None
 
     def _why_not(self) -> str:
-        failures = [evaluation.failure for evaluation in self.history if evaluation.failure]
+        failed = [item.failure for item in self.history if item.failure and not item.rejected]
+        rejected = [item.failure for item in self.history if item.failure and item.rejected]
         if not len(self.history):
             return "nothing was evaluated"
-        if len(failures) == len(self.history):
-            common = max(set(failures), key=failures.count)
-            return f"all {len(failures)} evaluations failed, {failures.count(common)} with: {common}"
+        if len(rejected) == len(self.history):
+            return f"all {len(rejected):,} architectures were excluded before training; one was {min(rejected)}"
+        if failed and len(failed) + len(rejected) == len(self.history):
+            common = max(set(failed), key=failed.count)
+            return f"all {len(failed):,} evaluations failed, {failed.count(common):,} with: {common}"
         return "no evaluation kept the constraints"
 
 

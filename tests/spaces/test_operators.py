@@ -54,23 +54,22 @@ def count_by_walking(space, limit=4000):
     found, stack = set(), [()]
     while stack and len(found) <= limit:
         prefix = stack.pop()
-        position, options = 0, None
+        ahead, beyond = iter(prefix), []
 
-        def decide(name, choice):
-            nonlocal position, options
-            position += 1
-            values = range(len(choice.options)) if isinstance(choice, Choice) else range(choice.low, choice.high + 1)
-            if position <= len(prefix):
-                return prefix[position - 1]
-            if options is None:
-                options = list(values)
-            return values[0]
+        def decide(name, choice, ahead=ahead, beyond=beyond):
+            is_choice = isinstance(choice, Choice)
+            values = range(len(choice.options)) if is_choice else range(choice.low, choice.high + 1)
+            value = next(ahead, None)
+            if value is None:
+                beyond.append(values)
+                return values[0]
+            return value
 
         architecture = operators.trace(space, decide)
-        if options is None:
-            found.add(architecture)
+        if beyond:
+            stack += [(*prefix, value) for value in beyond[0]]
         else:
-            stack += [(*prefix, value) for value in options]
+            found.add(architecture)
     return found
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from archwright.core.errors import ArchwrightError
 from archwright.core.trial import Evaluation
-from archwright.progress import clock, number
+from archwright.terminal import clock, number
 
 if TYPE_CHECKING:
     from archwright.core.history import Scored

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.random import Generator, Philox
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.random import Generator
 
 
 class Streams:
@@ -16,10 +18,12 @@ class Streams:
     """
 
     def __init__(self, seed: int) -> None:
+        from numpy.random import Generator, Philox  # when a search starts: `import archwright` is to be quick
+
         self._bits = Philox(key=seed)
         self._generator = Generator(self._bits)
         self._state = self._bits.state
-        self._counter: np.ndarray = self._state["state"]["counter"]
+        self._counter: np.ndarray[tuple[int], np.dtype[np.uint64]] = self._state["state"]["counter"]
 
     def __getitem__(self, number: int) -> Generator:
         self._counter[:] = (0, number, 0, 0)  # 2**64 blocks of four words for each stream

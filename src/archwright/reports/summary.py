@@ -14,8 +14,8 @@ from archwright.core.history import History, Scored
 from archwright.core.objective import Objective
 from archwright.core.trial import Evaluation
 from archwright.objectives.pareto import hypervolume
-from archwright.progress import clock, number
 from archwright.run import Run
+from archwright.terminal import clock, number
 
 Item = TypeVar("Item")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archwright.core.lazy import lazy
-from archwright.spaces.encodings import OneHot
 from archwright.spaces.graphs import Graph
 from archwright.spaces.operators import (
     cross_over,
@@ -21,6 +20,7 @@ from archwright.spaces.space import Space
 if TYPE_CHECKING:
     from archwright.spaces.cells import cell
     from archwright.spaces.chains import chain
+    from archwright.spaces.encodings import OneHot
     from archwright.spaces.multi_branch import multibranch
     from archwright.spaces.nas_bench_201 import nasbench201
 
@@ -44,4 +44,8 @@ __all__ = [
 SPACES = {"cell": "cells", "chain": "chains", "multibranch": "multi_branch", "nasbench201": "nas_bench_201"}
 """The library's own spaces: each function and its module. (No module is called like a function: it would hide it.)"""
 
-__getattr__ = lazy(__name__, {f"archwright.spaces.{module}": [name] for name, module in SPACES.items()})
+__getattr__ = lazy(
+    __name__,
+    {f"archwright.spaces.{module}": [name] for name, module in SPACES.items()}
+    | {"archwright.spaces.encodings": ["OneHot"]},
+)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
-
-from numpy.random import Generator
+from typing import TYPE_CHECKING, Any
 
 from archwright.core.architecture import Architecture, Value
 from archwright.core.choices import BadSpace, Choice, Decide, Integer, Open, Real, Repeat, accepts, from_unit, to_unit
 from archwright.core.protocols import SearchSpace
 from archwright.spaces.space import Space, branches
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 STEP = 0.1
 """How far `neighbours` moves an Integer or a Real: a tenth of its range (an Integer at least 1)."""

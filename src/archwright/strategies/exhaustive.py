@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-
-from numpy.random import Generator
+from typing import TYPE_CHECKING
 
 from archwright.core.architecture import Architecture
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
 from archwright.spaces.operators import enumerate_all
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 @dataclass

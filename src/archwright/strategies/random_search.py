@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from numpy.random import Generator
+from typing import TYPE_CHECKING
 
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
 from archwright.spaces.operators import sample
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 @dataclass(frozen=True)

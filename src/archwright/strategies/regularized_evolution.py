@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from numpy.random import Generator
+from typing import TYPE_CHECKING
 
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History, best_of
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
 from archwright.spaces.operators import mutate, sample
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 @dataclass(frozen=True)
