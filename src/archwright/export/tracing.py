@@ -224,7 +224,9 @@ class _Tracer(fx.Tracer):
 
 
 def _alike(values: list[Any]) -> bool:
-    """Whether plain values are equal in all calls; tensors always are, as far as we care."""
+    """Whether plain values, and how many there are in a list, are equal in all calls; tensors always are, for us."""
+    if isinstance(values[0], (tuple, list)):
+        return all(type(value) is type(values[0]) and len(value) == len(values[0]) for value in values)
     plain = isinstance(values[0], (bool, int, float, str, type(None)))
     return not plain or all(type(value) is type(values[0]) and value == values[0] for value in values)
 

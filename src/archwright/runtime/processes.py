@@ -154,11 +154,12 @@ class _Worker:
             self.process.stdin.write(payload)
             self.process.stdin.flush()
             self.function = fn
-            succeeded, result = pickle.load(self.process.stdout)
+            answer = pickle.load(self.process.stdout)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # ValueError: killed and closed before the call
             raise self._lost(time_limit if timed_out.is_set() else None, time.monotonic() - started) from None
         finally:
             timer.cancel()
+        succeeded, result = pickle.loads(answer)  # in a pickle of its own: if it fails to open, the pipe stays in step
         if not succeeded:
             raise result
         return result

@@ -31,7 +31,7 @@ def main(parent: int, memory_limit: int) -> None:
             answer = cloudpickle.dumps((True, function(*args, **kwargs)))
         except Exception as error:
             answer = _pickle_error(error)
-        results.write(answer)
+        results.write(pickle.dumps(answer))
         results.flush()
 
 
