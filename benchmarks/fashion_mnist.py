@@ -1,7 +1,9 @@
-"""A run's winner beside a hand-written ResNet-8 of its size: same data, same training recipe, same epochs, one test score each.
+"""A run's winner beside a hand-written ResNet-8 of its size.
 
-    archwright search fashion-mnist --minutes 30 --workers 2 --objective valid_accuracy --objective "parameters <= 3e5" \
-        --train-epochs 20 --out runs/evolution
+Same data, same training recipe, same epochs, one test score each.
+
+    archwright search fashion-mnist --minutes 30 --workers 2 --objective valid_accuracy \
+        --objective "parameters <= 3e5" --train-epochs 20 --out runs/evolution
     python benchmarks/fashion_mnist.py runs/evolution [more runs]
 """
 
@@ -87,7 +89,7 @@ def main() -> None:
         result["epochs"],
         result["seed"],
         device,
-    )
+    )  # fmt: skip
     started = time.perf_counter()
     while fit.progress.epoch < result["epochs"]:
         fit.run_epoch()

@@ -1,7 +1,7 @@
 import pytest
 
 from archwright.core.architecture import Architecture
-from archwright.core.history import History, best_of, pareto_front
+from archwright.core.history import History, best_of
 from archwright.core.objective import BadObjective, Constraint, Goal, Objective, dominates, parse
 from archwright.core.trial import Evaluation, Trial
 
@@ -91,6 +91,6 @@ def test_the_front_equals_brute_force():
             [evaluation(**dict(zip(names, point, strict=True))) for point in points],
         )
         wanted = {tuple(p) for p in points if not any((q <= p).all() and (q < p).any() for q in points)}
-        front = pareto_front(history.succeeded)
+        front = history.front()
         assert {scored.losses for scored in front} == wanted
         assert len(front) == len(wanted)

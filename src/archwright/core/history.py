@@ -47,6 +47,8 @@ class History(Sequence[Evaluation]):
         self.asked = self.spent = 0
         self.epochs = 0.0
         self._scored: dict[int, Scored] = {}
+        self._front: list[Scored] = []
+        self._fullest = 0.0  # the highest fidelity in the front
         self._evaluations: list[Evaluation] = []
         for evaluation in evaluations:
             self.append(self.ask(evaluation.trial), evaluation)
@@ -71,6 +73,7 @@ class History(Sequence[Evaluation]):
         if evaluation.failure is None:
             self.succeeded.append(scored)
             self._scored[scored.position] = scored
+            self._enter_front(scored)
         if evaluation.reused is None and not evaluation.rejected:
             self.spent += 1
             self.epochs += evaluation.metrics.get("epochs", 0.0)
@@ -97,14 +100,23 @@ class History(Sequence[Evaluation]):
     @property
     def best(self) -> Scored | None:
         """The incumbent: of the feasible ones, the smallest first objective of the non-dominated; None if none."""
-        front = self.front()
-        return min(front, key=lambda scored: scored.losses) if front else None
+        return min(self._front, key=lambda scored: scored.losses, default=None)
 
     def front(self) -> list[Scored]:
-        """The feasible non-dominated evaluations at full fidelity (at the highest seen, if none is full)."""
-        feasible = [scored for scored in self.succeeded if scored.violation == 0.0]
-        fullest = max((scored.evaluation.trial.fidelity for scored in feasible), default=1.0)
-        return pareto_front([scored for scored in feasible if scored.evaluation.trial.fidelity == fullest])
+        """The feasible non-dominated evaluations at the highest fidelity seen, of equal ones the earliest.
+
+        Sorted by the first objective.
+        """
+        return sorted(self._front, key=lambda scored: scored.losses)
+
+    def _enter_front(self, scored: Scored) -> None:
+        fidelity = scored.evaluation.trial.fidelity
+        if scored.violation > 0.0 or fidelity < self._fullest:
+            return
+        if fidelity > self._fullest:
+            self._front, self._fullest = [], fidelity
+        if not any(_covers(kept, scored) for kept in self._front):
+            self._front = [kept for kept in self._front if not _covers(scored, kept)] + [scored]
 
 
 def best_of(candidates: Sequence[Scored]) -> Scored:
@@ -114,13 +126,8 @@ def best_of(candidates: Sequence[Scored]) -> Scored:
     return min(candidates, key=lambda scored: sum(other.beats(scored) for other in candidates))
 
 
-def pareto_front(candidates: Sequence[Scored]) -> list[Scored]:
-    """Those that no other beats; of equal losses the earliest. Sorted by first objective."""
-    front: list[Scored] = []
-    for scored in sorted(candidates, key=lambda scored: (scored.losses, scored.position)):
-        if not any(all(a <= b for a, b in zip(kept.losses, scored.losses, strict=True)) for kept in front):
-            front.append(scored)
-    return front
+def _covers(left: Scored, right: Scored) -> bool:
+    return all(a <= b for a, b in zip(left.losses, right.losses, strict=True))
 
 
 State = TypeVar("State")
