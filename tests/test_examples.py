@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from archwright.testing import check_strategy
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -52,6 +54,14 @@ def test_the_first_screen_of_the_readme_runs(tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.py").exists()
     assert (tmp_path / "model.safetensors").exists()
+
+
+def test_the_guides_strategy_keeps_the_contract():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
+    (code,) = (block for block in blocks if "class BestNeighbour" in block)
+    names = {"__name__": "guide"}
+    exec(compile(code, "guide.md", "exec"), names)
+    check_strategy(names["BestNeighbour"]())
 
 
 @pytest.mark.parametrize("page", ["guide.md"])
