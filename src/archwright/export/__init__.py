@@ -7,10 +7,10 @@ and leaves no file. torch is imported when an exporter is used, not before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from archwright.core.errors import one_of
+from archwright.core.lazy import lazy
 from archwright.export.result import Exported, ExportError
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "ExportError", "Exported", "export", "onnx", "source", "torch_program"]
 
-_HOMES = {"source": "to_source", "onnx": "to_onnx", "torch_program": "to_torch"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(
+    __name__,
+    {
+        "archwright.export.to_onnx": ["onnx"],
+        "archwright.export.to_source": ["source"],
+        "archwright.export.to_torch": ["torch_program"],
+    },
+)
 
 
 class _Formats(Mapping[str, Callable[..., Exported]]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from archwright.core.lazy import lazy
 
 if TYPE_CHECKING:
     from archwright.tasks.array_data import arrays
@@ -30,24 +31,15 @@ __all__ = [
     "mnist",
 ]
 
-# No module is called like a function: importing the one would hide the other.
-_HOMES = {
-    "arrays": "array_data",
-    "cifar10": "cifar",
-    "cifar100": "cifar",
-    "datasets": "torch_data",
-    "digits": "embedded",
-    "fashion_mnist": "idx",
-    "folder": "image_folder",
-    "mnist": "idx",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'task')}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__ = lazy(  # no module is called like a function: importing the one would hide the other
+    __name__,
+    {
+        "archwright.tasks.array_data": ["arrays"],
+        "archwright.tasks.cifar": ["cifar10", "cifar100"],
+        "archwright.tasks.embedded": ["digits"],
+        "archwright.tasks.idx": ["fashion_mnist", "mnist"],
+        "archwright.tasks.image_folder": ["folder"],
+        "archwright.tasks.task": ["BadData", "Hyperparameters", "Split", "Splits", "Task"],
+        "archwright.tasks.torch_data": ["datasets"],
+    },
+)
