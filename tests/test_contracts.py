@@ -1,8 +1,10 @@
 """Every part of the library through the contract that outsiders run on theirs. A new part adds one line here."""
 
 import pytest
+import torch
 
 import archwright as aw
+from archwright.core.rng import Streams
 from archwright.registry import parts
 from archwright.testing import check_estimator, check_space, check_strategy, spaces_to_survive
 
@@ -33,6 +35,14 @@ def test_every_registered_part_is_under_contract(kind, covered):
 @pytest.mark.parametrize("name", SPACES)
 def test_space(name):
     check_space(SPACES[name](), SIGNATURES, samples=300)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_networks_of_the_space_can_be_kept_as_plain_source(name, tmp_path):
+    space, streams = SPACES[name](), Streams(7)
+    for number in range(3):
+        network = space.build(aw.spaces.sample(space, streams[number]), SIGNATURES[1])
+        assert aw.export.source(network, tmp_path / f"net{number}.py", torch.randn(4, 1, 28, 28)).max_difference < 1e-5
 
 
 @pytest.mark.parametrize("name", spaces_to_survive())

@@ -62,10 +62,7 @@ class Merge(nn.Module):
         resized: list[Tensor] = [resize(tensor) for resize, tensor in zip(self.resize, tensors, strict=True)]
         if self.concatenate:
             return torch.cat(resized, dim=1)
-        total = resized[0]
-        for tensor in resized[1:]:
-            total = total + tensor
-        return total
+        return ops.add(resized)
 
 
 class MultiBranch(nn.Module):

@@ -14,7 +14,7 @@ from archwright.core.parts import part
 from archwright.core.signature import Signature
 from archwright.spaces.graphs import Graph
 from archwright.spaces.images import image_channels
-from archwright.spaces.ops import NASBENCH201_OPS, Head, Op, Sum, Zero, convolution, stem
+from archwright.spaces.ops import NASBENCH201_OPS, Head, Op, Zero, add, convolution, stem
 from archwright.spaces.space import Space
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -31,14 +31,13 @@ class Cell(nn.Module):
         self.edges = nn.ModuleDict(
             {f"{a}_{b}": made[index] for index, (a, b) in enumerate(EDGES) if index in self.live}
         )
-        self.sums = nn.ModuleDict({str(target): Sum() for target in sorted({EDGES[index][1] for index in self.live})})
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width), the same out."""
         nodes = [x]
         for target in (1, 2, 3):
             terms = [self.edges[f"{a}_{b}"](nodes[a]) for a, b in (EDGES[index] for index in self.live) if b == target]
-            nodes.append(self.sums[str(target)](terms) if terms else torch.zeros_like(x))
+            nodes.append(add(terms) if terms else torch.zeros_like(x))
         return nodes[3]
 
 

@@ -7,6 +7,7 @@ Shapes: (batch, in_channels, height, width) -> (batch, out_channels, ceil(height
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -158,15 +159,12 @@ def none(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
     return Zero(out_channels, stride)
 
 
-class Sum(nn.Module):
-    """Adds tensors of one shape."""
-
-    def forward(self, tensors: list[Tensor]) -> Tensor:
-        """[(batch, channels, height, width), ...] -> (batch, channels, height, width)."""
-        total = tensors[0]
-        for tensor in tensors[1:]:
-            total = total + tensor
-        return total
+def add(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum of tensors of one shape."""
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = total + tensor
+    return total
 
 
 class Head(nn.Module):
