@@ -65,6 +65,9 @@ def record(wanted: Search, folder: str | Path) -> Search:
     if history.asked:
         wanted.history = history
         wanted.elapsed_before = times[-1] if times else 0.0
+    for position, evaluation in enumerate(wanted.history if not history.asked else ()):  # what the search started from
+        store.asked(position, evaluation.trial, position)
+        store.answered(position, evaluation, 0.0)
     wanted.journal = store
     wanted.closing.append(store.close)
     return wanted

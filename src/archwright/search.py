@@ -158,7 +158,7 @@ def search(
     *,
     objectives: Any,
     executor: Executor | None = None,
-    history: History | Sequence[Evaluation] = (),
+    history: Sequence[Evaluation] = (),
     seed: int = 0,
 ) -> Search:
     """Any space, any strategy, any estimator: an iterator of evaluations.
@@ -179,8 +179,7 @@ def search(
         for wanted in goal.wanted:
             if wanted.metric not in estimator.metrics:
                 raise BadObjective(one_of("metric", wanted.metric, estimator.metrics))
-    past = history if isinstance(history, History) else History(goal, history)
-    return Search(space, strategy, estimator, past, executor or Inline(), seed)
+    return Search(space, strategy, estimator, History(goal, history), executor or Inline(), seed)
 
 
 @dataclass(frozen=True)

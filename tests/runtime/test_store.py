@@ -70,6 +70,18 @@ def test_what_was_pending_is_asked_again_first(tmp_path):
     assert timeless(start(tmp_path / "run", evaluations=10)) == timeless(whole[4:])
 
 
+def test_what_a_search_starts_from_is_stored_too(tmp_path):
+    first = list(start(tmp_path / "first", evaluations=5))
+
+    def again():
+        return aw.search(space(), aw.strategies.Random(), Distance(), objectives="min:loss", history=first)
+
+    done = list(aw.record(aw.budget(again(), evaluations=8), tmp_path / "second"))
+    assert list(aw.load(tmp_path / "second").history) == [*first, *done]
+    with pytest.raises(StoreError, match="which ones should count"):
+        aw.record(again(), tmp_path / "second")
+
+
 def test_the_stored_order_replays_to_the_same_proposals(tmp_path):
     """With many workers: history as it was known at each proposal, and the proposal's own stream."""
     from concurrent.futures import ThreadPoolExecutor
