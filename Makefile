@@ -1,5 +1,5 @@
 # Everything needs Python 3.11 or newer and make, nothing else: the first target that needs it sets up .venv.
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN ?= runs/digits

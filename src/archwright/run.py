@@ -21,7 +21,7 @@ from archwright.core.objective import Goal
 from archwright.core.parts import describe
 from archwright.core.protocols import Stored
 from archwright.core.trial import Evaluation
-from archwright.runtime.store import FORMAT, Store, StoreError, read_json, read_manifest, write_json
+from archwright.runtime.store import FORMAT, STORE_FILES, Store, StoreError, read_json, read_manifest, write_json
 from archwright.search import Budget, Search, search
 from archwright.spaces import operators
 from archwright.spaces.space import Space
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from archwright.tasks import Task
 
-SAME = ("space", "strategy", "estimator", "objectives", "seed")
+SAME = ("space", "strategy", "estimator", "objectives", "seed", "task")
 """What has to be equal for a search to continue a run."""
 
 
@@ -51,17 +51,20 @@ def record(wanted: Search, folder: str | Path) -> Search:
     if isinstance(wanted.estimator, Stored):
         wanted.estimator = wanted.estimator.stored(str(folder))
     manifest = _manifest(wanted)
-    if (folder / "manifest.json").exists():
-        _check_same(read_manifest(folder), manifest, folder)
-    elif folder.exists() and any(folder.iterdir()):
+    if not (folder / "manifest.json").exists() and any(path.name not in STORE_FILES for path in _inside(folder)):
         raise StoreError(f"{folder} is not empty and no run of archwright: give another folder")
-    else:
-        write_json(folder / "manifest.json", manifest)
-    store = Store(folder, write=True)
-    history, times = store.load(wanted.history.goal)
-    if history.asked and wanted.history.asked:
+    store = Store(folder, write=True)  # from here on nobody else writes
+    try:
+        if (folder / "manifest.json").exists():
+            _check_same(read_manifest(folder), manifest, folder)
+        else:
+            write_json(folder / "manifest.json", manifest)
+        history, times = store.load(wanted.history.goal)
+        if history.asked and wanted.history.asked:
+            raise StoreError(f"{folder} holds evaluations already, and so does the search: which ones should count?")
+    except BaseException:
         store.close()
-        raise StoreError(f"{folder} holds evaluations already, and so does the search: which ones should count?")
+        raise
     if history.asked:
         wanted.history = history
         wanted.elapsed_before = times[-1] if times else 0.0
@@ -114,9 +117,15 @@ def load(folder: str | Path, *, space: Space | None = None, task: Task | None = 
         space, task: parts of your own, which the run can't make again.
 
     Raises:
-        StoreError: the folder is no run, is damaged, or was written by a newer version.
+        StoreError: the folder is no run, is damaged, or was written by a newer version; or the space is another one.
     """
-    return Run(Path(folder), space, task)
+    run = Run(Path(folder), space, task)
+    if space is not None and describe(space) != run.manifest["space"]:
+        raise StoreError(
+            f"the run {folder} searched {_short(run.manifest['space'])}, and the space given is "
+            f"{_short(describe(space))}: give the one that it searched, unchanged"
+        )
+    return run
 
 
 class Run:
@@ -245,9 +254,10 @@ class Winner:
         from archwright.training.loop import Fit, pick_device, score
         from archwright.training.seeding import seeded
 
-        if self.run.result is not None:
-            return self.trained()
         task = task or self.run.task
+        if self.run.result is not None:
+            return self.trained(task)
+        _check_unchanged(self.run, task)
         where = pick_device(device)
         epochs = epochs or task.epochs
         started = time.perf_counter()
@@ -280,8 +290,11 @@ class Winner:
         )
         return network.eval()
 
-    def trained(self) -> nn.Module:
+    def trained(self, task: Task | None = None) -> nn.Module:
         """The network as `train` left it, in evaluation mode.
+
+        Args:
+            task: the run's own if None.
 
         Raises:
             ArchwrightError: the run has no trained model, or that of another architecture.
@@ -296,7 +309,7 @@ class Winner:
                 f"{self.run.folder} has trained and scored evaluation {result['position']} already; a test split is "
                 f"scored once a run, so evaluation {self.scored.position} can't be trained in it"
             )
-        network = self.build()
+        network = self.run.space.build(self.architecture, (task or self.run.task).signature)
         load_model(network, str(self.run.folder / "model.safetensors"))
         return network.eval()
 
@@ -328,6 +341,20 @@ def _manifest(wanted: Search) -> dict[str, Any]:
         "task": None if task is None else _task_summary(task),
         "machine": _machine(),
     }
+
+
+def _check_unchanged(run: Run, task: Task) -> None:
+    """The splits have to be those of the search: what it trained or selected on must not get into the test split."""
+    known = run.manifest["task"]
+    if known is not None and known["name"] == task.name and known != _task_summary(task):
+        raise StoreError(
+            f"the data of {task.name} is not what it was when {run.folder} was searched, so its splits differ and the "
+            "test score would not be honest; search anew"
+        )
+
+
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.exists() else []
 
 
 def _task_summary(task: Task) -> dict[str, Any]:
@@ -375,6 +402,8 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
 
 
 def _short(description: Any) -> str:
+    if isinstance(description, dict) and "declaration" in description:
+        return f"{description['repr']} (declared as {description['declaration']})"
     if isinstance(description, dict) and "name" in description:
         inner = ", ".join(f"{key}={_short(value)}" for key, value in description["arguments"].items())
         return f"{description['name']}({inner[:200]})"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,8 @@ class Journal(Protocol):
 
 class Search(Iterator[Evaluation]):
     """What `search` returns: iterate to run it. `budget`, `record` and `progress` wrap it.
+
+    Who stops before its end calls `close`, or iterates inside `with`, so that workers and the run's folder are let go.
 
     Attributes:
         history: all evaluations so far, and what is pending.
@@ -69,6 +71,13 @@ class Search(Iterator[Evaluation]):
     def close(self) -> None:
         """Ends the search now. What is pending is abandoned; a recorded run asks it again on resume."""
         self._loop.close()
+        self._end()
+
+    def __enter__(self) -> Search:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def elapsed(self) -> float:
@@ -79,14 +88,15 @@ class Search(Iterator[Evaluation]):
         history, streams = self.history, Streams(self.seed)  # read now, at the first step: `record` may set them
         self._started = self.clock()
         answer = partial(answer_safely, self.space, self.estimator, history.goal)
-        known = {self._question(item.trial): place for place, item in enumerate(history) if item.reused is None}
+        known = {self._question(item.trial): place for place, item in enumerate(history) if self._answers(item)}
         running: dict[Future[Evaluation], int] = {}
         unasked = list(history.pending)  # of an interrupted run: to be asked again, first of all
         twins: dict[tuple[str, float, int], list[int]] = {}
         slots = getattr(self.executor, "workers", 1)
+        patience = inf if getattr(self.strategy, "ends", False) else STALE
         try:
             while True:
-                while len(running) < slots and self._idle < STALE and (unasked or self.budget.allows(self)):
+                while len(running) < slots and self._idle < patience and (unasked or self.budget.allows(self)):
                     number = unasked.pop(0) if unasked else self._propose(streams)
                     if number is None:
                         break
@@ -107,19 +117,26 @@ class Search(Iterator[Evaluation]):
                 if not done:
                     self.ended = self.budget.spent(self)
                     return
+                arrived = []  # all is noted before anything is yielded: the caller may never come back
                 for future in sorted(done, key=running.__getitem__):
                     number = running.pop(future)
                     question = self._question(trial := history.pending[number])
                     known[question] = len(history)
                     evaluation = _result(future, trial)
                     self._idle = self._idle + 1 if evaluation.rejected else 0
-                    yield self._note(number, evaluation)
-                    for twin in twins.pop(question):
-                        yield self._note(twin, self._repeat(history.pending[twin], known[question]))
+                    arrived.append(self._note(number, evaluation))
+                    arrived += [
+                        self._note(twin, self._repeat(history.pending[twin], known[question]))
+                        for twin in twins.pop(question)
+                    ]
+                yield from arrived
         finally:
-            self.executor.shutdown(wait=False, cancel_futures=True)
-            for close in self.closing:
-                close()
+            self._end()
+
+    def _end(self) -> None:
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        while self.closing:
+            self.closing.pop()()
 
     def _propose(self, streams: Streams) -> int | None:
         trial = self.strategy.propose(self.space, self.history, streams[self.history.asked])
@@ -138,13 +155,22 @@ class Search(Iterator[Evaluation]):
 
     def _question(self, trial: Trial) -> tuple[str, float, int]:
         """What makes two trials the same: equal canonical key, fidelity and seed."""
-        return self.space.key(trial.architecture), trial.fidelity, trial.seed
+        try:
+            key = self.space.key(trial.architecture)
+        except Exception:  # a graph of the user's own that fails: the network will tell, in its worker
+            key = trial.architecture.to_json()
+        return key, trial.fidelity, trial.seed
+
+    @staticmethod
+    def _answers(evaluation: Evaluation) -> bool:
+        """Whether it answers the same question asked again: a rejection holds for one search's constraints only."""
+        return evaluation.reused is None and not evaluation.rejected
 
     def _repeat(self, trial: Trial, position: int) -> Evaluation:
         return replace(self.history[position], trial=trial, cost=0.0, reused=position)
 
     def _stale(self) -> str | None:
-        if self._idle < STALE:
+        if self._idle < STALE or getattr(self.strategy, "ends", False):
             return None
         reasons = {item.failure for item in self.history[-STALE:] if item.rejected}
         example = f"; one was {min(reasons, key=str)}" if reasons else ""
@@ -174,6 +200,8 @@ def search(
     Raises:
         BadObjective: an objective that the estimator does not measure.
     """
+    if seed < 0:
+        raise ArchwrightError(f"a seed is a whole number of at least 0, not {seed}")
     goal = Goal.of(objectives)
     if isinstance(estimator, Measures):
         for wanted in goal.wanted:
@@ -242,7 +270,7 @@ def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) ->
             excluded = goal.excluded(metrics)
             if excluded is not None:
                 return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
-        evaluation = estimator.estimate(space, trial)
+        evaluation = _plain(estimator.estimate(space, trial))
         for wanted in goal.wanted:
             if evaluation.failure is None and not isfinite(evaluation.metrics.get(wanted.metric, 0.0)):
                 reason = f"{wanted.metric} is {evaluation.metrics[wanted.metric]}"
@@ -250,6 +278,12 @@ def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) ->
         return evaluation
     except (Exception, SystemExit) as error:
         return Evaluation(trial, cost=time.perf_counter() - started, failure=_reason(error))
+
+
+def _plain(evaluation: Evaluation) -> Evaluation:
+    """With numbers of Python's own, whatever the estimator computed with."""
+    metrics = {str(name): float(value) for name, value in evaluation.metrics.items()}
+    return replace(evaluation, metrics=metrics, curve=tuple(map(float, evaluation.curve)), cost=float(evaluation.cost))
 
 
 def _result(future: Future[Evaluation], trial: Trial) -> Evaluation:

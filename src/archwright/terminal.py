@@ -91,7 +91,7 @@ def clock(seconds: float) -> str:
 
 def number(value: float) -> str:
     """A metric for people: whole numbers with separators, others with four digits."""
-    return f"{value:,.0f}" if abs(value) >= 1 and value.is_integer() else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1 and float(value).is_integer() else f"{value:.4g}"
 
 
 def _as_lines(search: Search, console: Console) -> Iterator[Evaluation]:

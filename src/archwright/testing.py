@@ -48,9 +48,10 @@ def check_space(
     """A space keeps its promises.
 
     On `samples` random architectures: the walk is repeatable, decisions fit their choices, JSON goes both ways,
-    mutation changes exactly one kept decision, crossover and neighbours stay inside, equal keys belong to equal
-    graphs; small spaces enumerate to exactly their size. With `signatures`, the samples are shared among them: each
-    builds, runs forward and backward on a batch of two, and has parameters.
+    mutation changes exactly one kept decision, crossover and neighbours stay inside, a graph's key does not depend on
+    how its vertices are numbered; small spaces enumerate to exactly their size. With `signatures`, the samples are
+    shared among them: each builds, runs forward and backward on a batch of two, and has parameters; architectures of
+    equal keys have equally many (but where a benchmark's own `normal_form` says what is equal).
 
     Raises:
         ContractError: a promise is not kept; the message holds the architecture.
@@ -64,12 +65,17 @@ def check_space(
         )
     streams = Streams(seed)
     previous: Architecture | None = None
+    published = hasattr(space.factory, "normal_form")
+    parameters: dict[tuple[str, Signature], int] = {}
     for number in range(samples):
         architecture = operators.sample(space, streams[number])
         with _about(architecture):
             _check_architecture(space, architecture, previous, streams[samples + number])
             if signatures:
-                _check_network(space, architecture, signatures[number % len(signatures)])
+                signature = signatures[number % len(signatures)]
+                count = _check_network(space, architecture, signature)
+                known = parameters.setdefault((space.key(architecture), signature), count)
+                _demand(known == count or published, f"an equal key stands for {known} and for {count} parameters")
         previous = architecture
 
 
@@ -296,7 +302,7 @@ def _check_architecture(space: Space, architecture: Architecture, other: Archite
         _demand(graph.relabelled(order.tolist()).key == graph.key, "its graph's key depends on the vertices' numbers")
 
 
-def _check_network(space: Space, architecture: Architecture, signature: Signature) -> None:
+def _check_network(space: Space, architecture: Architecture, signature: Signature) -> int:
     import torch
 
     from archwright.training.seeding import seeded
@@ -312,7 +318,7 @@ def _check_network(space: Space, architecture: Architecture, signature: Signatur
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     _demand(bool(gradients), "no parameter gets a gradient")
     _demand(all(bool(torch.isfinite(gradient).all()) for gradient in gradients), "its gradients are not finite")
-    _demand(sum(parameter.numel() for parameter in network.parameters()) > 0, "it has no parameters")
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 class _about:  # noqa: N801 (reads as a word: with _about(architecture))

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from archwright.search import Budget
     from archwright.tasks import Task
 
-SEARCHES_ALL = "Exhaustive"
-"""The strategy that ends by itself, so that it needs no budget."""
-
 
 def goal_of(settings: Settings, estimator: Any, task: Task) -> tuple[Goal, Any]:
     """What is wanted, and the estimator with the costs that it has to measure for that."""
@@ -78,7 +75,7 @@ def check_folder(folder: Path) -> None:
 
 def check_budget(budget: Budget, strategy: Any, task: Task) -> None:
     """Whether the search will end."""
-    if budget == aw.Budget() and type(strategy).__name__ != SEARCHES_ALL:
+    if budget == aw.Budget() and not getattr(strategy, "ends", False):
         options = ", ".join(f"--{name}" for name in BUDGETS)
         raise ArchwrightError(f"how long may the search on {task.name} take? give a budget: one or more of {options}")
 

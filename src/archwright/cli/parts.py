@@ -57,9 +57,9 @@ def _found(part: str, name: str, fields: dict[str, Any], origin: Origin) -> tupl
     if part == "task" and kebab(name) not in registry.parts("tasks"):
         path = Path(name).expanduser()
         if path.is_dir():
-            return registry.find("tasks", "folder"), {"path": str(path), **fields}
+            return registry.find("tasks", "folder"), {"path": str(path.resolve()), **fields}
         if path.is_file() and path.suffix.lower() == ".npz":
-            return registry.find("tasks", "arrays"), {"inputs": str(path), **fields}
+            return registry.find("tasks", "arrays"), {"inputs": str(path.resolve()), **fields}
         if "/" in name or path.suffix:
             raise ArchwrightError(
                 f"there is no folder of images and no .npz file {name}"

@@ -80,9 +80,12 @@ def parse(text: str | Objective | Constraint) -> Objective | Constraint:
     if bound:
         metric, sign, limit = bound.groups()
         try:
-            return Constraint(metric, float(limit.replace("_", "")), at_least=sign.startswith(">"))
+            number = float(limit.replace("_", ""))
         except ValueError:
-            raise BadObjective(f"the limit in {text!r} is not a number: {limit!r}") from None
+            number = math.nan
+        if math.isnan(number):
+            raise BadObjective(f"the limit in {text!r} is not a number: {limit!r}")
+        return Constraint(metric, number, at_least=sign.startswith(">"))
     directed = re.fullmatch(r"\s*(max|min)(?:imize)?:(\w+)\s*", text)
     if directed:
         return Objective(directed[2], maximize=directed[1] == "max")

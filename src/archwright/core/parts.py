@@ -55,6 +55,14 @@ def describe(thing: Any) -> Any:
         items = sorted(thing, key=repr) if isinstance(thing, set | frozenset) else thing
         return [describe(item) for item in items]
     made_by = getattr(thing, "made_by", None)
+    if made_by is None and hasattr(thing, "declaration"):
+        return {"repr": repr(thing), "declaration": thing.declaration()}
+    if isinstance(thing, functools.partial):
+        return {
+            "repr": "partial",
+            "function": describe(thing.func),
+            "arguments": describe([thing.args, thing.keywords]),
+        }
     if made_by is not None:
         return {"name": made_by["name"], "arguments": describe(made_by["arguments"])}
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):

@@ -148,11 +148,11 @@ class Training:
         device = pick_device(self.device)
         costs = self.preflight(space, trial)
         setting = self._setting(trial.fidelity, device)
+        if setting.signature.width < 1:
+            _check_narrower(space, trial.architecture, self.task.signature)
         with seeded(trial.seed, "weights", device=device):
             network = space.build(trial.architecture, setting.signature).to(device)
             check_fits(network, setting.signature, device)
-            if setting.signature.width < 1:
-                _check_narrower(network, costs)
             costs |= {
                 cost.metric: cost.measure(space.build(trial.architecture, self.task.signature), self.task.signature)
                 for cost in self.costs
@@ -162,10 +162,10 @@ class Training:
         fit = Fit(network, self.task, setting.train, given, setting.horizon, trial.seed, device)
         checkpoint = self._checkpoint(space, trial)
         if checkpoint is not None and checkpoint.exists():
-            fit.load_state(torch.load(checkpoint, map_location=device, weights_only=True))
-        inherited = min(fit.progress.epoch, setting.epochs)
-        if fit.progress.epoch > setting.epochs:
-            raise ArchwrightError(f"{checkpoint} is further trained than fidelity {trial.fidelity} asks for")
+            state = torch.load(checkpoint, map_location=device, weights_only=True)
+            if state["progress"]["epoch"] <= setting.epochs:  # one that went further is of no use here
+                fit.load_state(state)
+        inherited = fit.progress.epoch
         metrics: dict[str, float] = {}
         while fit.progress.epoch < setting.epochs:
             fit.run_epoch()
@@ -211,7 +211,7 @@ class Training:
         """Where the training of this architecture and seed under these settings is kept; None if it can't go on."""
         if self.checkpoints is None or self.along != ("epochs",):
             return None
-        settings = json.dumps(describe(replace(self, checkpoints=None)), sort_keys=True)
+        settings = json.dumps([describe(replace(self, checkpoints=None)), describe(space)], sort_keys=True)
         digest = hashlib.sha256(f"{trial.architecture.to_json()}{trial.seed}{settings}".encode()).hexdigest()[:24]
         return Path(self.checkpoints) / f"{digest}.pt"
 
@@ -246,11 +246,11 @@ def check_fits(network: nn.Module, signature: Signature, device: torch.device) -
         raise ArchwrightError(f"for a batch of 2 the network returns {shape}, but the task needs {wanted}")
 
 
-def _check_narrower(network: nn.Module, costs: Mapping[str, float]) -> None:
-    full = costs.get("parameters")
-    if full is not None and Parameters().measure(network, Signature((1,), 1)) >= full:
+def _check_narrower(space: Space, architecture: Architecture, signature: Signature) -> None:
+    full, half = (sketch(space, architecture, replace(signature, width=width)) for width in (1.0, 0.5))
+    if Parameters().measure(half, signature) >= Parameters().measure(full, signature):
         raise ArchwrightError(
-            "the fidelity 'width' changed nothing: the network's channel counts do not go through "
+            "the fidelity 'width' changes nothing: the network's channel counts do not go through "
             "signature.channels(...)"
         )
 
@@ -259,6 +259,8 @@ def _keep(fit: Fit, path: Path, finished: bool) -> None:
     """Keeps a training that can be continued; forgets one that has come to its end."""
     if finished:
         path.unlink(missing_ok=True)
+        return
+    if path.exists() and torch.load(path, weights_only=True)["progress"]["epoch"] > fit.progress.epoch:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")

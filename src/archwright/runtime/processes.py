@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -36,8 +37,9 @@ class Processes(Executor):
 
     Args:
         workers: processes at a time.
-        time_limit: seconds a call may take before its worker is killed; None: no limit.
-        memory_limit: bytes of address space and data a worker may allocate (Linux); None: no limit.
+        time_limit: seconds a call may take before its worker is killed, a fresh worker's start included (some seconds:
+            it imports torch and loads the data); None: no limit.
+        memory_limit: bytes of data a worker may allocate (Linux); None: no limit.
         threads: CPU threads a worker; by default the cores divided by the workers.
     """
 
@@ -121,7 +123,7 @@ class _Worker:
         return self.process.poll() is None
 
     def kill(self) -> None:
-        self.process.kill()
+        self._kill_all()
         if self._calling.acquire(blocking=False):  # else the call finds its worker lost, and clears up
             self._clear_up()
             self._calling.release()
@@ -164,8 +166,15 @@ class _Worker:
             raise result
         return result
 
+    def _kill_all(self) -> None:
+        """Processes that a candidate started go too: they would hold the worker's pipe open."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (AttributeError, ProcessLookupError):  # not on Windows; or gone already
+            self.process.kill()
+
     def _lost(self, time_limit: float | None, seconds: float) -> WorkerLost:
-        self.process.kill()
+        self._kill_all()
         status = self._clear_up()
         if time_limit is not None:
             reason = f"took longer than the limit of {time_limit:g} seconds"

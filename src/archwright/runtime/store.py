@@ -25,6 +25,9 @@ from archwright.core.trial import Evaluation, Trial
 FORMAT = 1
 """Version of the folder's layout; a newer one is refused, an older one is read for ever."""
 
+STORE_FILES = frozenset({"lock", "history.sqlite", "history.sqlite-wal", "history.sqlite-shm"})
+"""What `Store` itself puts into a folder."""
+
 _METADATA = MetaData()
 _TRIALS = Table(
     "trials",
@@ -64,6 +67,8 @@ class Store:
     def __init__(self, folder: Path, *, write: bool = False) -> None:
         self.folder = folder
         self._position = 0
+        if write:
+            _make_folder(folder)
         self._lock = FileLock(str(folder / "lock")) if write else None
         if self._lock is not None:
             try:
@@ -118,8 +123,9 @@ class Store:
         """The history, pending trials included, and when each evaluation ended (seconds into the search)."""
         history, times = History(goal), []
         with self._explained():
-            trials = self._connection.execute(select(_TRIALS).order_by(_TRIALS.c.number)).all()
+            # Evaluations first: a search that is running meanwhile can then only have added trials to them.
             evaluations = self._connection.execute(select(_EVALUATIONS).order_by(_EVALUATIONS.c.position)).all()
+            trials = self._connection.execute(select(_TRIALS).order_by(_TRIALS.c.number)).all()
             self._connection.rollback()
         for row in trials:
             history.ask(Trial(Architecture.from_json(row.architecture), row.fidelity, row.seed, row.parent))
@@ -173,6 +179,15 @@ def _set_pragmas(connection: Any, _: object) -> None:
 
 def _set_reader(connection: Any, _: object) -> None:
     connection.execute("PRAGMA query_only=ON")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "permission denied")
+    except OSError as error:
+        raise StoreError(f"can't write to {folder}: {error.strerror}") from error
 
 
 def write_json(path: Path, content: Any) -> None:

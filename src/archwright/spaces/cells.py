@@ -137,6 +137,8 @@ def cell(
     train large. `operations` are NASNet's 13 by default; `ops.AMOEBANET_OPS` has AmoebaNet's 8.
     """
 
+    ops.check_labels(operations)
+
     def declared() -> list[Block]:
         return [
             {

@@ -82,7 +82,7 @@ def chain(
 
     layer = Choice(
         convolutional(ops.convolution, kernel=Choice(*kernels)),
-        convolutional(ops.depthwise_separable, kernel=Choice(*(k for k in kernels if k > 1))),
+        convolutional(ops.depthwise_separable, kernel=Choice(*([k for k in kernels if k > 1] or [3]))),
         {"op": op(ops.convolution, kernel=3, dilation=Choice(2, 3)), "filters": Choice(*filters), "stride": 1},
         {"op": op(ops.max_pool, kernel=Choice(3, 5)), "stride": 2},
         {"op": op(ops.average_pool, kernel=Choice(3, 5)), "stride": 2},

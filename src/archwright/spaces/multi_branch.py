@@ -138,6 +138,8 @@ def multibranch(
     skips, concatenated, a DenseNet.
     """
 
+    ops.check_labels(operations)
+
     def merged(index: int) -> Layer:
         skips = [Choice(False, True) for _ in range(index)]
         return {"skips": skips, "merge": Choice("sum", "concat") if skips else "sum"}

@@ -151,33 +151,38 @@ def enumerate_all(space: SearchSpace) -> Iterator[Architecture]:
 def size(space: Space) -> int | float:
     """How many architectures the space has, exactly; `math.inf` if a Real is open.
 
-    Counts by the decisions still to come, remembering equal remainders, so that conditional branches,
-    repetitions and shared objects are counted right without being enumerated.
+    Counts by the trees still to be decided, remembering equal remainders, so that conditional branches, repetitions
+    and shared objects are counted right without being enumerated.
     """
     known: dict[Any, int | float] = {}
     repeated = _times_of_repeats(list(space.choices.values()))
 
-    def count(ahead: tuple[Any, ...], decided: tuple[tuple[int, Any], ...]) -> int | float:
-        """The ways to decide the trees `ahead`, given what was `decided` (identity, and value where it matters)."""
-        if not ahead:
-            return 1
-        tree, rest = ahead[0], ahead[1:]
-        if isinstance(tree, _EndOfScope):
-            return count(rest, tree.outside)
-        here = (tuple(_identity(tree) for tree in ahead), decided)
+    def count(ahead: tuple[Any, ...], decided: Decided) -> int | float:
+        """The ways to decide the trees `ahead`, given what was `decided`."""
+        product: int | float = 1
+        while ahead:
+            tree, rest = ahead[0], ahead[1:]
+            if not _objects(tree) & frozenset[int]().union(*map(_objects, rest)):  # nothing shared with what follows
+                product, ahead = product * count_one(tree, (), decided), rest
+            else:
+                return product * count_one(tree, rest, decided)
+        return product
+
+    def count_one(tree: Any, rest: tuple[Any, ...], decided: Decided) -> int | float:
+        here = (id(tree), tuple(map(id, rest)), decided)
         if here not in known:
             known[here] = expand(tree, rest, decided)
         return known[here]
 
-    def expand(tree: Any, rest: tuple[Any, ...], decided: tuple[tuple[int, Any], ...]) -> int | float:
+    def expand(tree: Any, rest: tuple[Any, ...], decided: Decided) -> int | float:
         seen = dict(decided)
-        if id(tree) in seen and isinstance(tree, Choice | Integer | Real | Repeat):
+        if isinstance(tree, Choice | Integer | Real | Repeat) and id(tree) in seen:
             return count(rest, decided)
         if isinstance(tree, Choice):
             after = _with(decided, tree, None, rest)
             return sum(count((option, *rest), after) for option in tree.options)
         if isinstance(tree, Real):
-            return math.inf if tree.low != tree.high else count(rest, decided)
+            return (math.inf if tree.low != tree.high else 1) * count(rest, _with(decided, tree, None, rest))
         if isinstance(tree, Integer):
             if id(tree) not in repeated:
                 return (tree.high - tree.low + 1) * count(rest, _with(decided, tree, None, rest))
@@ -186,36 +191,28 @@ def size(space: Space) -> int | float:
             if isinstance(tree.times, Integer) and id(tree.times) not in seen:
                 return count((tree.times, tree, *rest), decided)
             times = seen[id(tree.times)] if isinstance(tree.times, Integer) else tree.times
-            end = _EndOfScope(_with(decided, tree, None, rest))
-            bodies = tuple(part for _ in range(times) for part in (tree.body, _EndOfScope(decided)))
-            return count((*bodies, end, *rest), decided)
+            # What a repetition decides is forgotten after it, so all of them are alike and independent.
+            return count((tree.body,), decided) ** times * count(rest, _with(decided, tree, None, rest))
         return count((*(part for _, part in branches(tree)), *rest), decided)
 
     return count(tuple(space.choices.values()), ())
 
 
-class _EndOfScope:
-    """Stands in `size`'s list of trees where a Repeat's iteration ends: what was decided inside is forgotten."""
-
-    def __init__(self, outside: tuple[tuple[int, Any], ...]) -> None:
-        self.outside = outside
+Decided = tuple[tuple[int, Any], ...]
+"""Which shared objects were decided, by identity; an Integer that some Repeat takes for its length with its value."""
 
 
-def _identity(tree: Any) -> Any:
-    return ("end", tree.outside) if isinstance(tree, _EndOfScope) else id(tree)
+def _objects(tree: Any) -> frozenset[int]:
+    """The identities of all choices in a tree."""
+    own = {id(tree)} if isinstance(tree, Choice | Integer | Real | Repeat) else set()
+    return frozenset(own).union(*map(_objects, _inside(tree)))
 
 
-def _with(
-    decided: tuple[tuple[int, Any], ...], tree: Any, value: Any, rest: tuple[Any, ...]
-) -> tuple[tuple[int, Any], ...]:
+def _with(decided: Decided, tree: Any, value: Any, rest: tuple[Any, ...]) -> Decided:
     """Remembers a decision only while its object can be met again: equal remainders then look equal."""
-    if not any(_contains(other, tree) for other in rest):
+    if not any(id(tree) in _objects(other) for other in rest):
         return decided
     return tuple(sorted((*decided, (id(tree), value)), key=lambda pair: pair[0]))
-
-
-def _contains(tree: Any, wanted: Any) -> bool:
-    return tree is wanted or any(_contains(part, wanted) for part in _inside(tree))
 
 
 def _inside(tree: Any) -> list[Any]:

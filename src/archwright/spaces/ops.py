@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archwright.core.choices import label
+from archwright.core.choices import BadSpace, label
 from archwright.core.errors import ArchwrightError, one_of
 
 
@@ -190,9 +190,26 @@ def stem(in_channels: int, out_channels: int) -> nn.Module:
 def op_label(op: Any) -> str:
     """An op's name with its settings, such as convolution(kernel=3): two ops of equal name and settings are equal."""
     if isinstance(op, partial):
-        settings = ",".join(f"{name}={value}" for name, value in sorted(op.keywords.items()))
-        return f"{label(op)}({settings})"
+        settings = [_setting(value) for value in op.args]
+        settings += [f"{name}={_setting(value)}" for name, value in sorted(op.keywords.items())]
+        return f"{op_label(op.func)}({','.join(settings)})"
     return label(op)
+
+
+def _setting(value: Any) -> str:
+    return op_label(value) if callable(value) else repr(value)
+
+
+def check_labels(operations: Sequence[Any]) -> None:
+    """Operations have to be told apart by name, since equal names mean equal networks.
+
+    Raises:
+        BadSpace: two have one name, as lambdas do.
+    """
+    names = [op_label(op) for op in operations]
+    for name in names:
+        if names.count(name) > 1 or not name.strip("0123456789"):
+            raise BadSpace(f"several operations are called {name!r}; give each a name: Op('wide_conv', make)")
 
 
 def _after_projection(in_channels: int, out_channels: int, pool: nn.Module) -> nn.Module:

@@ -106,6 +106,11 @@ class Space:
         graph = self.graph(architecture)
         return _digest(architecture.to_json()) if graph is None else graph.key
 
+    def declaration(self) -> str:
+        """A digest of what is declared: names, options, ranges and what is shared; equal for equal declarations."""
+        seen: dict[int, int] = {}
+        return hashlib.sha256(repr([label(self.factory), _declared(self.choices, seen)]).encode()).hexdigest()[:16]
+
     def describe(self, architecture: Architecture) -> dict[str, str]:
         """The decisions in words: names with the options' labels, for people to read."""
         words: dict[str, str] = {}
@@ -166,6 +171,23 @@ def _resolve(tree: Any, name: str, decide: Decide, scope: Scope) -> Any:
             return partial(tree.func, *parts[:positional], **dict(zip(tree.keywords, parts[positional:], strict=True)))
         return tuple(parts) if isinstance(tree, tuple) else parts
     return tree
+
+
+def _declared(tree: Any, seen: dict[int, int]) -> Any:
+    """`tree` as plain data, the same in every process; what was met before is told by its number."""
+    kind = type(tree).__name__
+    if isinstance(tree, Choice | Integer | Real | Repeat):
+        if id(tree) in seen:
+            return "shared", seen[id(tree)]
+        seen[id(tree)] = len(seen)
+    if isinstance(tree, Choice):
+        return kind, tree.labels, [_declared(option, seen) for option in tree.options]
+    if isinstance(tree, Integer | Real):
+        return kind, tree.low, tree.high, tree.log
+    if isinstance(tree, Repeat):
+        return kind, _declared(tree.times, seen), _declared(tree.body, seen)
+    inside = [(suffix, _declared(part, seen)) for suffix, part in branches(tree)]
+    return kind, label(tree) if not inside or isinstance(tree, partial) else "", inside
 
 
 _CONTAINERS = (dict, list, tuple, partial, Choice, Integer, Real, Repeat)

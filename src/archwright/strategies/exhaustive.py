@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from archwright.core.architecture import Architecture
 from archwright.core.history import History
@@ -19,22 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class Exhaustive:
-    """Proposal n is the space's architecture number n; after the last there is nothing left to ask."""
+    """Every architecture in the order of the walk; after the last there is nothing left to ask.
 
-    _cursor: tuple[SearchSpace, int, Iterator[Architecture]] | None = field(
+    Raises (at the first proposal):
+        BadSpace: the space has a Real, so it has no end.
+    """
+
+    ends: ClassVar[bool] = True  # by itself, so that a search needs no budget, and no patience either
+
+    _cursor: tuple[History, int, Iterator[Architecture]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial | None:
-        """The next architecture in the order of the walk.
-
-        Raises:
-            BadSpace: the space has a Real, so it has no end.
-        """
-        if self._cursor is None or self._cursor[:2] != (space, history.asked):  # the cursor is a cache, no state
-            self._cursor = (space, history.asked, islice(enumerate_all(space), history.asked, None))
+        """The first architecture that was not asked about yet."""
+        if self._cursor is None or self._cursor[0] is not history or self._cursor[1] != history.asked:
+            asked = {trial.architecture for trial in history.pending.values()}
+            asked |= {evaluation.trial.architecture for evaluation in history}
+            left = (architecture for architecture in enumerate_all(space) if architecture not in asked)
+            self._cursor = (history, history.asked, left)  # a cache: whoever asks anew gets the same
         architecture = next(self._cursor[2], None)
-        self._cursor = (space, history.asked + 1, self._cursor[2])
+        self._cursor = (history, history.asked + 1, self._cursor[2])
         return None if architecture is None else Trial(architecture)
 
     def __getstate__(self) -> dict[str, object]:

@@ -18,7 +18,8 @@ from archwright.training.augment import cutout, random_crop, random_flip
 from archwright.training.seeding import seeded
 
 EVALUATION_BATCH = 1000
-"""Examples a batch where no gradient is needed."""
+EVALUATION_NUMBERS = 4_000_000
+"""Where no gradient is needed: the most examples a batch, and the most numbers in its inputs."""
 
 
 class DivergedError(ArchwrightError):
@@ -170,7 +171,8 @@ def predict(
     """The network's outputs for a whole split, in evaluation mode: (n, outputs), float32, on `device`."""
     network.eval()
     outputs = []
-    for inputs in torch.split(split.inputs, EVALUATION_BATCH):
+    fitting = EVALUATION_NUMBERS // max(1, math.prod(split.inputs.shape[1:]))
+    for inputs in torch.split(split.inputs, max(1, min(EVALUATION_BATCH, fitting))):
         with mixed_precision(device, precision):
             outputs.append(network(task.prepare(inputs.to(device))).float())
     return torch.cat(outputs)

@@ -15,5 +15,8 @@ def seeded(*parts: object, device: torch.device | None = None) -> Iterator[None]
     """Inside, torch's global randomness (initial weights, dropout) is seeded by `parts`; afterwards it is as before."""
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices):
-        torch.manual_seed(seed_for(*parts))
+        torch.default_generator.manual_seed(seed_for(*parts))  # the CPU's; torch.manual_seed would touch every GPU's
+        if devices:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed_for(*parts))
         yield
