@@ -281,3 +281,78 @@ def test_strategies_satisfy_the_protocol():
 def test_sizes_of_evolution_that_cannot_be():
     with pytest.raises(aw.ArchwrightError, match="sample <= population"):
         RegularizedEvolution(5, 6)
+
+
+def test_numbers_of_numpy_and_torch_become_pythons_own():
+    import numpy as np
+    import torch
+
+    class Arrays(Distance):
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"loss": np.float32(0.5), "n": np.int64(3)}, curve=(torch.tensor(1.0),))
+
+    (done,) = run(estimator=Arrays(), evaluations=1)
+    assert [type(value) for value in (*done.metrics.values(), *done.curve, done.cost)] == [float] * 4
+
+
+def test_a_graph_of_the_users_own_that_fails_does_not_end_the_search():
+    class Fragile:
+        def __init__(self, signature, n):
+            raise ValueError("no such network")
+
+        @staticmethod
+        def graph(n):
+            raise ValueError("no such graph")
+
+    class Builds:
+        def estimate(self, space, trial):
+            return space.build(trial.architecture, aw.Signature((1,), 1))
+
+    space = aw.Space(Fragile, n=aw.Choice(1, 2))
+    started = aw.search(space, Exhaustive(), Builds(), objectives="min:loss")
+    assert next(evaluation.failure for evaluation in started).startswith("ValueError: no such network")
+
+
+def test_an_exhaustive_search_is_whole_under_constraints_and_after_other_evaluations():
+    class Careful(Distance):
+        def preflight(self, space, trial):
+            return {"parameters": float(trial.architecture.decisions[0][1])}
+
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"loss": 1.0, **self.preflight(space, trial)})
+
+    space = aw.Space(nothing, first=aw.Choice(*range(3)), rest=[aw.Choice(*range(6)) for _ in range(4)])
+    first = list(aw.budget(aw.search(space, Random(), Careful(), objectives="min:loss", seed=5), evaluations=10))
+    wanted = ["min:loss", "parameters >= 2"]  # the first 2,592 of 3,888 are excluded
+    started = aw.search(space, Exhaustive(), Careful(), objectives=wanted, history=first)
+    list(started)
+    assert len({evaluation.trial.architecture for evaluation in started.history}) == 3 * 6**4
+    assert len(started.history) == 3 * 6**4
+
+
+def test_what_one_search_excluded_another_may_ask():
+    class Careful(Distance):
+        def preflight(self, space, trial):
+            return {"parameters": 5.0}
+
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"loss": 1.0, "parameters": 5.0})
+
+    space = aw.Space(nothing, a=aw.Choice(0, 1))
+    strict = list(aw.search(space, Exhaustive(), Careful(), objectives=["min:loss", "parameters <= 1"]))
+    assert all(evaluation.rejected for evaluation in strict)
+    lax = aw.search(space, Random(), Careful(), objectives=["min:loss", "parameters <= 9"], history=strict)
+    assert next(lax).failure is None
+    lax.close()
+
+
+def test_a_search_that_was_never_stepped_can_be_closed(tmp_path):
+    for _ in range(2):
+        with aw.record(run(evaluations=3), tmp_path / "run"):
+            pass
+    assert len(list(aw.record(run(evaluations=3), tmp_path / "run"))) == 3
+
+
+def test_a_seed_below_zero_is_refused():
+    with pytest.raises(aw.ArchwrightError, match="seed"):
+        aw.search(SPACE, Random(), Distance(), objectives="min:loss", seed=-1)

@@ -84,7 +84,8 @@ def test_a_budget_of_ones_own_replaces_the_default() -> None:
 
 def test_defaults_of_a_task_are_for_that_task_only() -> None:
     assert read({"task": {"name": "mnist"}})[0].evaluations is None
-    assert read({"task": {"name": "mnist"}})[0].estimator == {"name": "training"}
+    assert read({"task": {"name": "mnist"}})[0].estimator == {"name": "training", "epochs": 3}
+    assert read({})[0].estimator == {"name": "training", "epochs": 6}
 
 
 @pytest.mark.parametrize(

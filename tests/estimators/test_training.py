@@ -156,3 +156,35 @@ def test_regression(space):
     )
     assert answer.metrics["valid_r2"] > 0.8
     assert "valid_accuracy" not in answer.metrics
+
+
+def test_a_checkpoint_that_went_further_does_not_stand_in_the_way(task, space, architecture, tmp_path):
+    kept = Training(task, epochs=4).stored(str(tmp_path))
+    first, later, again = (kept.estimate(space, aw.Trial(architecture, fidelity)) for fidelity in (0.25, 0.75, 0.25))
+    assert metrics(again) == metrics(first)
+    assert later.metrics["epochs"] == 2.0
+    assert kept.estimate(space, aw.Trial(architecture, 1.0)).metrics["epochs"] == 1.0  # of the further one
+
+
+def test_a_run_trains_its_winner_once_on_unchanged_data(tmp_path):
+    inputs, targets = torch.randn(120, 4), torch.arange(120) % 3
+
+    class Linear(nn.Module):
+        def __init__(self, signature, bias):
+            super().__init__()
+            self.linear = nn.Linear(4, signature.outputs, bias=bias)
+
+        def forward(self, x):
+            return self.linear(x)
+
+    task, space = aw.tasks.arrays(inputs, targets), aw.Space(Linear, bias=aw.Choice(True))
+    run = aw.search(space, aw.strategies.Exhaustive(), Training(task, epochs=1), objectives="valid_accuracy")
+    list(aw.record(run, tmp_path))
+    other = aw.tasks.arrays(inputs + 1, targets)
+    with pytest.raises(ArchwrightError, match="not what it was"):
+        aw.load(tmp_path, space=space).best.train(other, epochs=1)
+    model = aw.load(tmp_path, space=space).best.train(task, epochs=1)
+    score = aw.load(tmp_path).result["test_accuracy"]
+    kept = aw.load(tmp_path, space=space).best.train(task, epochs=5)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), kept.parameters(), strict=True))
+    assert aw.load(tmp_path).result["test_accuracy"] == score

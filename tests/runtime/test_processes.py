@@ -197,3 +197,16 @@ def test_a_search_survives_its_candidates():
 def test_workers_that_cannot_be():
     with pytest.raises(ArchwrightError, match="at least 1"):
         Processes(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="process groups are POSIX's")
+def test_processes_of_a_candidates_own_end_with_it():
+    def hangs_with_a_child():
+        subprocess.Popen(["sleep", "60"])  # would hold the worker's pipe open
+        time.sleep(60)
+
+    with Processes(1, time_limit=2) as executor:
+        started = time.monotonic()
+        with pytest.raises(WorkerLost, match="limit of 2"):
+            executor.submit(hangs_with_a_child).result(timeout=20)
+        assert time.monotonic() - started < 15

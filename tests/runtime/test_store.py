@@ -229,3 +229,18 @@ with open({str(log)!r}, "a") as log:
     reported = log.read_text().splitlines()
     assert len(reported) >= 81
     assert set(reported) <= {evaluation.trial.architecture.to_json() for evaluation in whole}
+
+
+def test_another_space_of_the_users_own_is_refused(tmp_path):
+    def search(*options):
+        space = aw.Space(dict, edges=[aw.Choice(*options) for _ in range(3)])
+        run = aw.search(space, aw.strategies.Random(), Distance(), objectives="min:loss")
+        return aw.record(aw.budget(run, evaluations=2), tmp_path), space
+
+    started, space = search(1, 2, 3)
+    list(started)
+    with pytest.raises(StoreError, match="its space is"):
+        search(1, 2, 4)
+    assert aw.load(tmp_path, space=space).best
+    with pytest.raises(StoreError, match="unchanged"):
+        aw.load(tmp_path, space=aw.Space(dict, edges=aw.Choice(1)))

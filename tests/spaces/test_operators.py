@@ -177,3 +177,11 @@ def _grid(space):
     for number in range(200):
         drawn = operators.sample(space, streams[number])
         yield Architecture(tuple((name, 1.0 if name == "lr" else value) for name, value in drawn))
+
+
+def test_deep_and_wide_spaces_are_counted_without_recursing_over_their_width():
+    wide = Space(factory, **{f"a{index}": [Choice(1, 2) for _ in range(30)] for index in range(30)})
+    assert operators.size(wide) == 2**900
+    shared = Choice(1, 2)
+    long = Space(factory, s=shared, layers=Repeat([shared, Choice(1, 2, 3)], times=200))
+    assert operators.size(long) == 2 * 3**200

@@ -91,3 +91,25 @@ def test_architectures_of_another_space(decisions, words):
 def test_describe_speaks_the_users_words():
     space = aw.Space(Net, width=aw.Choice(16, 32), act=aw.Choice("relu", "gelu"))
     assert space.describe(Architecture((("width", 1), ("act", 0)))) == {"width": "32", "act": "relu"}
+
+
+def test_a_declaration_is_told_by_its_digest():
+    def declared(*widths, share=False):
+        one, two = aw.Choice("a", "b"), aw.Choice("a", "b")
+        return aw.Space(Net, width=aw.Choice(*widths), blocks=[one, one if share else two]).declaration()
+
+    assert declared(16, 32) == declared(16, 32)
+    assert len({declared(16, 32), declared(16, 64), declared(16, 32, share=True)}) == 3
+
+
+def test_operations_of_one_name_are_refused():
+    with pytest.raises(aw.BadSpace, match="several operations are called '<lambda>'"):
+        aw.spaces.cell(operations=[lambda i, o, s: nn.Identity(), lambda i, o, s: nn.ReLU()])
+
+
+def test_settings_tell_operations_apart():
+    from archwright.spaces.ops import convolution, op_label
+
+    assert op_label(partial(convolution, kernel=3)) != op_label(partial(convolution, kernel=5))
+    assert op_label(partial(plain, 3)) != op_label(partial(plain, 4))
+    assert op_label(partial(plain, torch.relu)) == "plain(relu)"

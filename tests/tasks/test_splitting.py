@@ -20,7 +20,7 @@ def test_importing_tasks_is_light() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     import archwright.tasks
 
-    with pytest.raises(AttributeError, match="no attribute 'imagenet'"):
+    with pytest.raises(AttributeError, match="there is no name 'imagenet'"):
         _ = archwright.tasks.imagenet
 
 

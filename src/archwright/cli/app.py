@@ -182,7 +182,7 @@ def resume(
     }
     given = {"evaluations": evaluations, "epochs": epochs, "minutes": minutes, **limits}
     given = {name: value for name, value in given.items() if value is not None}
-    wanted = settings.Settings(**settings.checked(given, settings.Origin(given)))
+    wanted = settings.Settings(**{**job.Limits.kept(run), **settings.checked(given, settings.Origin(given))})
     budget = Budget(wanted.evaluations, wanted.epochs, wanted.minutes)
     own = Own.given(space=space, task=task, strategy=strategy, estimator=estimator)
     output = Output(json, quiet)

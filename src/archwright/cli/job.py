@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,16 @@ from archwright.cli.own import Own
 from archwright.cli.parts import made
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import describe
+from archwright.runtime.store import read_json, write_json
 
 if TYPE_CHECKING:
     from archwright.run import Run, Winner
     from archwright.search import Budget, Search
     from archwright.tasks import Task
+
+
+JOB = "job.json"
+"""The file in a run's folder with the limits of its search."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,14 @@ class Limits:
     def of(cls, settings: Settings) -> Limits:
         """The settings of these names."""
         return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
+
+    @classmethod
+    def kept(cls, folder: Path) -> dict[str, Any]:
+        """What the search of a run was started with, so that it goes on in the same way; empty if unknown."""
+        if not (folder / JOB).exists():
+            return {}
+        names = {field.name for field in fields(cls)}
+        return {name: value for name, value in read_json(folder / JOB).items() if name in names and value is not None}
 
     def processes(self) -> aw.Processes:
         """Worker processes, always: a candidate that crashes must not take the search down."""
@@ -83,6 +96,7 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
     wanted = aw.search(space, strategy, estimator, objectives=goal, executor=limits.processes(), seed=settings.seed)
     wanted.budget = budget
     recorded = aw.record(wanted, folder)
+    write_json(folder / JOB, asdict(limits))
     output.note(
         f"{task.name}: {_name(strategy)} over {_name(space)}, judged by {_name(estimator)}; the run is {folder}"
     )

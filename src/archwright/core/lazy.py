@@ -12,6 +12,8 @@ from archwright.core.errors import one_of
 
 def lazy(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
     """A module-level `__getattr__` for `package`: `modules` says which module has which names."""
+    listed = vars(sys.modules[package])
+    listed["__dir__"] = lambda: sorted(listed["__all__"])  # what a prompt completes
     origin = {name: module for module, names in modules.items() for name in names}
 
     def load(name: str) -> Any:
