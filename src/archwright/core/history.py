@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, overload
 
 from archwright.core.objective import Goal, dominates
@@ -122,7 +123,7 @@ class History(Sequence[Evaluation]):
 def best_of(candidates: Sequence[Scored]) -> Scored:
     """The candidate that the fewest others beat, the first among equals: with one objective, the best."""
     if len(candidates[0].losses) == 1:
-        return min(candidates, key=lambda scored: (scored.violation, scored.losses))
+        return min(candidates, key=attrgetter("violation", "losses"))
     return min(candidates, key=lambda scored: sum(other.beats(scored) for other in candidates))
 
 

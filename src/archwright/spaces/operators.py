@@ -53,11 +53,23 @@ def mutate(space: SearchSpace, architecture: Architecture, rng: Generator) -> Ar
 
     Where nothing can change (a space of one point) the architecture itself returns.
     """
-    changeable = [(name, choice) for name, choice in opened(space, architecture) if not _is_single(choice)]
-    if not changeable:
-        return architecture
-    name, choice = changeable[int(rng.random() * len(changeable))]
-    return with_decision(space, architecture, name, _another(choice, architecture[name], rng), rng)
+    names = [name for name, _ in architecture]
+    while names:
+        mutant = _changed_at(space, architecture, names.pop(int(rng.random() * len(names))), rng)
+        if mutant != architecture:  # else the choice had one answer only
+            return mutant
+    return architecture
+
+
+def _changed_at(space: SearchSpace, architecture: Architecture, place: str, rng: Generator) -> Architecture:
+    known = architecture.as_dict()
+
+    def decide(name: str, choice: Open) -> Value:
+        if name == place and not _is_single(choice):
+            return _another(choice, known[name], rng)
+        return known[name] if name in known else draw(choice, rng)
+
+    return trace(space, decide)
 
 
 def with_decision(

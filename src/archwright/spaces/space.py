@@ -162,6 +162,8 @@ def _resolve(tree: Any, name: str, decide: Decide, scope: Scope) -> Any:
             times = _resolve(tree.times, f"{name}.times", decide, scope)
             scope[id(tree)] = [_resolve(tree.body, f"{name}[{index}]", decide, dict(scope)) for index in range(times)]
         return scope[id(tree)]
+    if kind is list:  # the commonest container, and a search walks thousands of times a second
+        return [_resolve(part, f"{name}[{index}]", decide, scope) for index, part in enumerate(tree)]
     if isinstance(tree, _CONTAINERS):
         parts = [_resolve(part, name + suffix, decide, scope) for suffix, part in branches(tree)]
         if isinstance(tree, dict):

@@ -37,6 +37,6 @@ class RegularizedEvolution:
         if history.asked < self.population or not history.succeeded:
             return Trial(sample(space, rng))
         population = history.succeeded[-self.population :]
-        drawn = rng.choice(len(population), size=min(self.sample, len(population)), replace=False)
-        parent = best_of([population[index] for index in drawn])
+        drawn = rng.permutation(len(population))[: self.sample]
+        parent = best_of([population[index] for index in drawn.tolist()])
         return Trial(mutate(space, parent.evaluation.trial.architecture, rng))
