@@ -2,8 +2,8 @@
 
     python benchmarks/kill_and_resume.py [--kills 50]
 
-A search with two workers over NAS-Bench-201, whose candidates take some milliseconds each and write a line when they
-have been evaluated, is killed, its workers with it, and resumed, again and again. Then:
+A search with two workers over multi-branch networks, whose candidates take some milliseconds each and write a line
+when they have been evaluated, is killed, its workers with it, and resumed, again and again. Then:
   - every evaluation that the search had reported before a kill is in the stored history (nothing lost);
   - no question has two answers in the history, and no candidate whose answer was stored was computed again;
   - with one worker, the history equals that of a search that was never interrupted.
@@ -49,10 +49,10 @@ class Slow:
         return aw.Evaluation(trial, {"loss": float(sum(abs(value - 3) for value in values))}, cost=0.01)
 
 
-def start(folder: str, workers: int, log: str, evaluations: int = 2500) -> aw.Search:
+def start(folder: str, workers: int, log: str, evaluations: int = 100_000) -> aw.Search:
     executor = aw.Processes(workers) if workers > 1 else aw.Inline()
     search = aw.search(
-        aw.spaces.nasbench201(cells=1), aw.strategies.RegularizedEvolution(50, 10), Slow(log),
+        aw.spaces.multibranch(layers=5), aw.strategies.RegularizedEvolution(50, 10), Slow(log),
         objectives="min:loss", executor=executor, seed=3,
     )  # fmt: skip
     return aw.record(aw.budget(search, evaluations=evaluations), folder)

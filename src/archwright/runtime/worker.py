@@ -32,8 +32,11 @@ def main(parent: int, memory_limit: int) -> None:
             answer = cloudpickle.dumps((True, function(*args, **kwargs)))
         except Exception as error:
             answer = _pickle_error(error)
-        results.write(pickle.dumps(answer))
-        results.flush()
+        try:
+            results.write(pickle.dumps(answer))
+            results.flush()
+        except BrokenPipeError:  # the parent is gone
+            return
 
 
 def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
