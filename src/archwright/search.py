@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
@@ -57,7 +58,7 @@ class Search(Iterator[Evaluation]):
         self.history, self.executor, self.seed = history, executor, seed
         self.budget = Budget()
         self.journal: Journal | None = None
-        self.clock: Callable[[], float] = time.monotonic
+        self.clock: Callable[[], float] = getattr(executor, "clock", time.monotonic)  # simulated workers bring theirs
         self.elapsed_before = 0.0
         self.closing: list[Callable[[], None]] = []
         self.ended: str | None = None
@@ -93,6 +94,7 @@ class Search(Iterator[Evaluation]):
         unasked = list(history.pending)  # of an interrupted run: to be asked again, first of all
         twins: dict[tuple[str, float, int], list[int]] = {}
         slots = getattr(self.executor, "workers", 1)
+        wait = getattr(self.executor, "wait", _wait)
         patience = inf if getattr(self.strategy, "ends", False) else STALE
         try:
             while True:
@@ -113,7 +115,7 @@ class Search(Iterator[Evaluation]):
                 if not running:
                     self.ended = self.budget.spent(self) or self._stale() or "the strategy has nothing left to ask"
                     return
-                done, _ = wait(running, self.budget.seconds_left(self), FIRST_COMPLETED)
+                done = wait(running, self.budget.seconds_left(self))
                 if not done:
                     self.ended = self.budget.spent(self)
                     return
@@ -284,6 +286,10 @@ def _plain(evaluation: Evaluation) -> Evaluation:
     """With numbers of Python's own, whatever the estimator computed with."""
     metrics = {str(name): float(value) for name, value in evaluation.metrics.items()}
     return replace(evaluation, metrics=metrics, curve=tuple(map(float, evaluation.curve)), cost=float(evaluation.cost))
+
+
+def _wait(futures: Iterable[Future[Evaluation]], timeout: float | None) -> set[Future[Evaluation]]:
+    return wait_for(futures, timeout, FIRST_COMPLETED).done
 
 
 def _result(future: Future[Evaluation], trial: Trial) -> Evaluation:

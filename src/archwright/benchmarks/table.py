@@ -1,0 +1,199 @@
+"""A table of architectures that answers as an estimator: seconds of look-up in place of days of training."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from archwright.core.architecture import Architecture
+from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.trial import Evaluation, Trial
+from archwright.spaces.space import Space
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
+
+COST = "seconds"
+"""The column that says what an evaluation costs."""
+
+COLUMN = re.compile(r"(?P<metric>[A-Za-z_]\w*)(?:@(?P<fidelity>[0-9.eE+-]+))?(?:#(?P<seed>\d+))?")
+"""metric[@fidelity][#seed]: without a fidelity it holds at each, without a seed for each."""
+
+
+class BadTable(ArchwrightError):
+    """A benchmark's table that can't be read, or lacks what is asked of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What was measured, a row an architecture.
+
+    Attributes:
+        columns: by name, `metric[@fidelity][#seed]` as in "valid_accuracy@0.06#0"; accuracies are shares of 1, not
+            percent; an empty place is NaN. The metric `seconds` is the cost. Metrics named `test_...` never enter an
+            evaluation; only `Benchmark.final` reads them, when a search is over.
+        row: the row of an architecture; None if the table lacks it.
+        architecture: the architecture of a row.
+    """
+
+    columns: Mapping[str, Numbers]
+    row: Callable[[Architecture], int | None]
+    architecture: Callable[[int], Architecture]
+
+    def __post_init__(self) -> None:
+        lengths = {len(column) for column in self.columns.values()}
+        if len(lengths) != 1 or not next(iter(lengths)):
+            raise BadTable("a table needs at least one row, and as many in each column")
+        for name in self.columns:
+            if COLUMN.fullmatch(name) is None:
+                raise BadTable(f"a column is called metric[@fidelity][#seed], not {name!r}")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @cached_property
+    def parsed(self) -> dict[tuple[str, float | None], dict[int | None, Numbers]]:
+        """The columns by metric and fidelity, then by seed."""
+        found: dict[tuple[str, float | None], dict[int | None, Numbers]] = defaultdict(dict)
+        for name, column in self.columns.items():
+            parts = COLUMN.fullmatch(name)
+            assert parts is not None  # checked at the start
+            fidelity = None if parts["fidelity"] is None else float(parts["fidelity"])
+            seed = None if parts["seed"] is None else int(parts["seed"])
+            found[parts["metric"], fidelity][seed] = column
+        return dict(found)
+
+    @cached_property
+    def fidelities(self) -> tuple[float, ...]:
+        """The fidelities that the table has, ascending; at least 1.0."""
+        return tuple(sorted({fidelity for _, fidelity in self.parsed if fidelity is not None} | {1.0}))
+
+    def at(self, fidelity: float) -> dict[str, list[Numbers]]:
+        """The columns at a fidelity: for each metric one a seed, in the order of the seeds.
+
+        Raises:
+            BadTable: the table has no such fidelity.
+        """
+        if fidelity not in self.fidelities:
+            known = ", ".join(f"{value:g}" for value in self.fidelities)
+            raise BadTable(f"the table was measured at fidelity {known}, and the trial asks for {fidelity:g}")
+        return {
+            metric: [by_seed[seed] for seed in sorted(by_seed, key=lambda seed: -1 if seed is None else seed)]
+            for (metric, level), by_seed in self.parsed.items()
+            if level is None or level == fidelity
+        }
+
+    def mean(self, metric: str) -> Numbers:
+        """A metric at full fidelity, the mean over its seeds: (rows,).
+
+        Raises:
+            BadTable: no such metric.
+        """
+        columns = self.at(1.0)
+        if metric not in columns:
+            raise BadTable(one_of("metric", metric, columns))
+        return columns[metric][0] if len(columns[metric]) == 1 else np.nanmean(columns[metric], axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """A space and its table.
+
+    Attributes:
+        objective: the metric that a search on it is about.
+        score: the metric that the winner is judged by, once, when the search is over.
+        fidelity_of: what full fidelity is a share of, in words, such as "12 epochs".
+    """
+
+    name: str
+    space: Space
+    table: Table
+    objective: str = "valid_accuracy"
+    score: str = "test_accuracy"
+    fidelity_of: str = "the full training"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        made_by = getattr(self, "made_by", None)  # a table is read again, not sent, where that is possible
+        if made_by is None:
+            return super().__reduce__()
+        return _made_again, (made_by["name"], made_by["arguments"])
+
+    @property
+    def estimator(self) -> Tabular:
+        """Box three."""
+        return Tabular(self)
+
+    def final(self, architecture: Architecture) -> dict[str, float]:
+        """The test metrics of a finished search's winner, means over the seeds at full fidelity.
+
+        Raises:
+            BadTable: the table lacks it.
+        """
+        row = self._row(architecture)
+        known = {metric for metric, _ in self.table.parsed if metric.startswith("test_")}
+        return {metric: float(self.table.mean(metric)[row]) for metric in sorted(known)}
+
+    def optimum(self, metric: str | None = None, *, maximize: bool = True) -> float:
+        """The best value in the table of a metric at full fidelity, the mean over its seeds; of `score` if None.
+
+        Raises:
+            BadTable: no such metric.
+        """
+        values = self.table.mean(metric or self.score)
+        return float(np.nanmax(values) if maximize else np.nanmin(values))
+
+    def _row(self, architecture: Architecture) -> int:
+        row = self.table.row(architecture)
+        if row is None:
+            raise BadTable(f"the table of {self.name} has no row for {architecture.to_json()}")
+        return row
+
+
+def _made_again(name: str, arguments: dict[str, Any]) -> Benchmark:
+    from archwright import benchmarks
+
+    made: Benchmark = getattr(benchmarks, name.replace("-", "_"))(**arguments)
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Tabular:
+    """Answers a trial with what the table has for it; the cost is the table's, so time is simulated time.
+
+    A trial's seed picks one of the table's repetitions (seed modulo their number).
+    """
+
+    benchmark: Benchmark
+
+    @cached_property
+    def _levels(self) -> dict[float, dict[str, list[Numbers]]]:
+        table = self.benchmark.table
+        return {
+            fidelity: {name: found for name, found in table.at(fidelity).items() if not name.startswith("test_")}
+            for fidelity in table.fidelities
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"benchmark": self.benchmark}
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """What its evaluations have at full fidelity."""
+        return frozenset(self._levels[1.0])
+
+    def estimate(self, space: Any, trial: Trial) -> Evaluation:
+        """The table's row.
+
+        Raises:
+            BadTable: no such architecture or fidelity.
+        """
+        row = self.benchmark._row(trial.architecture)
+        level = self._levels.get(trial.fidelity) or self.benchmark.table.at(trial.fidelity)
+        values = {name: columns[trial.seed % len(columns)].item(row) for name, columns in level.items()}
+        metrics = {name: value for name, value in values.items() if value == value}  # NaN is an empty place
+        return Evaluation(trial, metrics, cost=metrics.get(COST, 0.0))
