@@ -267,6 +267,9 @@ def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) ->
     """Asks the estimator; whatever goes wrong becomes a failed evaluation with its reason. Runs in the worker."""
     started = time.perf_counter()
     try:
+        absent = space.excluded(trial.architecture)
+        if absent is not None:
+            return Evaluation(trial, failure=absent, rejected=True)
         if goal.constraints and isinstance(estimator, Preflight):
             metrics = dict(estimator.preflight(space, trial))
             excluded = goal.excluded(metrics)
@@ -274,12 +277,16 @@ def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) ->
                 return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
         evaluation = _plain(estimator.estimate(space, trial))
         for wanted in goal.wanted:
-            if evaluation.failure is None and not isfinite(evaluation.metrics.get(wanted.metric, 0.0)):
+            if evaluation.failure is not None:
+                break
+            if wanted.metric not in evaluation.metrics and isinstance(estimator, Measures):
+                return replace(evaluation, failure=f"{wanted.metric} was not measured")  # it is, of other architectures
+            if not isfinite(evaluation.metrics.get(wanted.metric, 0.0)):
                 reason = f"{wanted.metric} is {evaluation.metrics[wanted.metric]}"
                 return replace(evaluation, failure=reason)
         return evaluation
     except (Exception, SystemExit) as error:
-        return Evaluation(trial, cost=time.perf_counter() - started, failure=_reason(error))
+        return Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
 
 
 def _plain(evaluation: Evaluation) -> Evaluation:
@@ -298,12 +305,12 @@ def _result(future: Future[Evaluation], trial: Trial) -> Evaluation:
     return (
         future.result()
         if error is None
-        else Evaluation(trial, cost=getattr(error, "seconds", 0.0), failure=_reason(error))
+        else Evaluation(trial, cost=getattr(error, "seconds", 0.0), failure=in_one_line(error))
     )
 
 
-def _reason(error: BaseException) -> str:
-    """One line: what was raised, and where."""
+def in_one_line(error: BaseException) -> str:
+    """What was raised, and where."""
     lines = str(error).strip().splitlines() or [""]
     if isinstance(error, ArchwrightError):
         return lines[0]

@@ -24,7 +24,7 @@ def factory(**arguments):
 def trees(draw, depth=3, pool=None):
     """Random declarations: nested, conditional, repeated, with shared objects."""
     pool = [] if pool is None else pool
-    kinds = ["choice", "integer", "constant"] + (["dict", "list", "repeat", "nested"] if depth else [])
+    kinds = ["choice", "integer", "constant"] + (["dict", "list", "repeat", "each", "nested"] if depth else [])
     kind = draw(st.sampled_from(kinds + (["shared"] if pool else [])))
     if kind == "shared":
         return draw(st.sampled_from(pool))
@@ -41,6 +41,9 @@ def trees(draw, depth=3, pool=None):
         made = Repeat(
             draw(trees(depth - 1, pool)), times=draw(st.sampled_from([0, 1, 2, Integer(0, 2), Integer(1, 2)]))
         )
+    elif kind == "each":
+        bodies = [draw(trees(depth - 1, pool)) for _ in range(2)]
+        made = Repeat.each(bodies, times=draw(st.sampled_from([1, 2, Integer(0, 2)])))
     elif kind == "dict":
         return {name: draw(trees(depth - 1, pool)) for name in "ab"[: draw(st.integers(1, 2))]}
     else:
@@ -185,3 +188,30 @@ def test_deep_and_wide_spaces_are_counted_without_recursing_over_their_width():
     shared = Choice(1, 2)
     long = Space(factory, s=shared, layers=Repeat([shared, Choice(1, 2, 3)], times=200))
     assert operators.size(long) == 2 * 3**200
+
+
+def test_mutate_each_changes_every_decision_at_its_rate():
+    space = Space(factory, edges=[Choice(*range(4)) for _ in range(5)], n=Integer(1, 9), one=Choice("only"))
+    streams = Streams(0)
+    parent = operators.sample(space, streams[0])
+    changed = Counter()
+    for number in range(1, 4001):
+        mutant = operators.mutate_each(space, parent, 0.3, streams[number])
+        changed.update(name for (name, old), (_, new) in zip(parent, mutant, strict=True) if old != new)
+    rates = [changed[name] / 4000 for name, _ in parent]
+    assert rates == pytest.approx([0.3] * 6 + [0.0], abs=0.03)
+
+
+def test_crossover_takes_a_share_of_the_right_parent_by_decision_or_by_stage():
+    space = Space(factory, a={"x": Choice(0, 1), "y": Choice(0, 1)}, b=[[Choice(0, 1), Choice(0, 1)] for _ in range(2)])
+    names = ["a.x", "a.y", "b[0][0]", "b[0][1]", "b[1][0]", "b[1][1]"]
+    left, right = (Architecture(tuple((name, value) for name in names)) for value in (0, 1))
+    streams = Streams(0)
+    for stages in (False, True):
+        children = [
+            [value for _, value in operators.cross_over(space, left, right, streams[n], share=0.3, stages=stages)]
+            for n in range(3000)
+        ]
+        assert np.mean(children, axis=0) == pytest.approx([0.3] * 6, abs=0.03)
+        together = np.mean([child[0::2] == child[1::2] for child in children])
+        assert together == (1.0 if stages else pytest.approx(0.58**3, abs=0.03))

@@ -7,7 +7,7 @@ places is decided once; inside a `Repeat` each repetition decides anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -74,15 +74,33 @@ class Real:
 class Repeat:
     """A list of `times` repetitions of `body`, each with decisions of its own."""
 
+    @classmethod
+    def each(cls, bodies: Sequence[Any], times: int | Integer) -> Repeat:
+        """Repetitions whose choices depend on their place, such as which earlier ones to read: number n is `bodies[n]`.
+
+        Raises:
+            BadSpace: there may be more repetitions than bodies.
+        """
+        repeat = cls(None, times)
+        most = times.high if isinstance(times, Integer) else times
+        if len(bodies) < most:
+            raise BadSpace(f"up to {most} repetitions need as many bodies, not {len(bodies)}")
+        repeat.bodies = tuple(bodies)
+        return repeat
+
     def __init__(self, body: Any, times: int | Integer) -> None:
         least = times.low if isinstance(times, Integer) else times
         if not isinstance(least, int) or least < 0:
             raise BadSpace(f"Repeat needs times to be an Integer or a whole number of at least 0, not {times!r}")
-        self.body = body
+        self.bodies: tuple[Any, ...] = (body,)
         self.times = times
 
+    def at(self, index: int) -> Any:
+        """The body of repetition `index`."""
+        return self.bodies[min(index, len(self.bodies) - 1)]
+
     def __repr__(self) -> str:
-        return f"Repeat({self.body!r}, times={self.times!r})"
+        return f"Repeat({', '.join(map(repr, self.bodies))}, times={self.times!r})"
 
 
 Open = Choice | Integer | Real

@@ -51,8 +51,11 @@ class Constraint:
 
     def violation(self, value: float) -> float:
         """How far outside, relative to the limit's size; 0.0 inside."""
-        excess = self.limit - value if self.at_least else value - self.limit
-        return max(0.0, excess) / (abs(self.limit) or 1.0)
+        return max(0.0, self.excess(value))
+
+    def excess(self, value: float) -> float:
+        """The same with a sign: below 0 inside, by how far."""
+        return (self.limit - value if self.at_least else value - self.limit) / (abs(self.limit) or 1.0)
 
     def __str__(self) -> str:
         return f"{self.metric} {'>=' if self.at_least else '<='} {self.limit:.12g}"
@@ -90,7 +93,7 @@ def parse(text: str | Objective | Constraint) -> Objective | Constraint:
     if directed:
         return Objective(directed[2], maximize=directed[1] == "max")
     name = text.strip()
-    stem = name.removeprefix("valid_")
+    stem = name.removeprefix("valid_").removeprefix("test_")
     if not name.isidentifier() or stem not in LARGER_IS_BETTER | SMALLER_IS_BETTER:
         raise BadObjective(
             f"can't tell what {text!r} asks for; write max:{name} or min:{name}, or a bound such as 'parameters <= 1e5'"

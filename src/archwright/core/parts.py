@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from archwright.core.errors import ArchwrightError, one_of
+
 Made = TypeVar("Made")
 
 
 def kebab(name: str) -> str:
-    """RegularizedEvolution -> regularized-evolution, fashion_mnist -> fashion-mnist."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).replace("_", "-").lower()
+    """GeneticCNN -> genetic-cnn, QLearning -> q-learning, PPO -> ppo, fashion_mnist -> fashion-mnist."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()
 
 
 def part(function: Callable[..., Made]) -> Callable[..., Made]:
@@ -77,3 +79,19 @@ def rebuildable(description: Any) -> bool:
     if isinstance(description, dict):
         return "repr" not in description and all(rebuildable(value) for value in description.values())
     return not isinstance(description, list) or all(rebuildable(item) for item in description)
+
+
+def remake(description: Any, known: Mapping[str, Callable[..., Any]]) -> Any:
+    """The inverse of `describe` for a rebuildable description: parts are made again by the makers in `known`, by name.
+
+    Raises:
+        ArchwrightError: a part that is not in `known`.
+    """
+    if isinstance(description, list):
+        return tuple(remake(item, known) for item in description)
+    if not isinstance(description, Mapping) or set(description) != {"name", "arguments"}:
+        return description
+    if description["name"] not in known:
+        raise ArchwrightError(one_of("part", description["name"], known))
+    arguments = {name: remake(value, known) for name, value in description["arguments"].items()}
+    return known[description["name"]](**arguments)

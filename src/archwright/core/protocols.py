@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 class SearchSpace(Protocol):
-    """Box one, as the other two see it: choices to walk, and which architectures are the same graph."""
+    """Box one, as the other two see it: choices to walk, what it excludes, which architectures are the same graph."""
 
     def walk(self, decide: Decide) -> Any:
         """Visits the open choices in order, each decided by `decide(name, choice)`; returns what they made."""
+        ...
+
+    def excluded(self, architecture: Architecture) -> str | None:
+        """Why there is no such network, as a sentence; None if there is one."""
         ...
 
     def key(self, architecture: Architecture) -> str:

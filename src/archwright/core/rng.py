@@ -34,3 +34,12 @@ class Streams:
 def seed_for(*parts: object) -> int:
     """A 63-bit seed from anything with a stable `repr`: the same in every process and on every platform."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
+
+
+def stream_seed(rng: Generator) -> int:
+    """The seed of the search that `rng` is a stream of: the same at each proposal, for what spans several of them.
+
+    It is the key of the counter-based generator; any other generator gives a number drawn from it.
+    """
+    key = rng.bit_generator.state.get("state", {}).get("key")
+    return int(rng.integers(2**63)) if key is None or len(key) != 2 else seed_for("design", *map(int, key))

@@ -101,6 +101,11 @@ class NasBench201(nn.Module):
             nodes.append("+".join(sorted(terms)))
         return nodes[3]
 
+    @staticmethod
+    def from_string(text: str) -> Architecture:
+        """The architecture of the benchmark's string, for tables that name architectures so."""
+        return from_string(text)
+
 
 @part
 def nasbench201(cells: int = 5, channels: int = 16) -> Space:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from archwright.spaces.space import Space, branches
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+TRIES = 1000
+"""How often `sample`, `mutate_each` and `cross_over` draw again what the space excludes."""
 
 STEP = 0.1
 """How far `neighbours` moves an Integer or a Real: a tenth of its range (an Integer at least 1)."""
@@ -39,8 +43,17 @@ def draw(choice: Open, rng: Generator) -> Value:
 
 
 def sample(space: SearchSpace, rng: Generator) -> Architecture:
-    """A random architecture: every decision uniform, in the order of the walk."""
-    return trace(space, lambda _, choice: draw(choice, rng))
+    """A random architecture: every decision uniform, in the order of the walk; drawn again while the space excludes it.
+
+    Raises:
+        BadSpace: the space excludes all of `TRIES` draws.
+    """
+    for _ in range(TRIES):
+        architecture = trace(space, lambda _, choice: draw(choice, rng))
+        reason = space.excluded(architecture)
+        if reason is None:
+            return architecture
+    raise BadSpace(f"the space excludes all of {TRIES:,} architectures drawn at random; the last because {reason}")
 
 
 def first(choice: Open) -> Value:
@@ -51,12 +64,13 @@ def first(choice: Open) -> Value:
 def mutate(space: SearchSpace, architecture: Architecture, rng: Generator) -> Architecture:
     """Changes one decision, drawn uniformly, to another value; what that opens is sampled.
 
-    Where nothing can change (a space of one point) the architecture itself returns.
+    A decision whose change the space excludes is put aside, and another one drawn. Where nothing can change (a space
+    of one point) the architecture itself returns.
     """
     names = [name for name, _ in architecture]
     while names:
         mutant = _changed_at(space, architecture, names.pop(int(rng.random() * len(names))), rng)
-        if mutant != architecture:  # else the choice had one answer only
+        if mutant != architecture and space.excluded(mutant) is None:  # if equal, the choice had one answer only
             return mutant
     return architecture
 
@@ -89,19 +103,64 @@ def with_decision(
     return trace(space, decide)
 
 
-def cross_over(space: SearchSpace, left: Architecture, right: Architecture, rng: Generator) -> Architecture:
-    """Uniform crossover: each decision from one of the parents that made it, at random; sampled if neither did."""
-    parents = (left.as_dict(), right.as_dict())
+def mutate_each(space: SearchSpace, architecture: Architecture, rate: float, rng: Generator) -> Architecture:
+    """Changes every decision with probability `rate` to another value; what that opens is sampled.
+
+    Where the space excludes all of `TRIES` mutants the architecture itself returns.
+    """
+    known = architecture.as_dict()
 
     def decide(name: str, choice: Open) -> Value:
-        values = [parent[name] for parent in parents if name in parent and accepts(choice, parent[name])]
-        return values[int(rng.random() * len(values))] if values else draw(choice, rng)
+        if name not in known:
+            return draw(choice, rng)
+        return _another(choice, known[name], rng) if rng.random() < rate and not _is_single(choice) else known[name]
 
-    return trace(space, decide)
+    mutants = (trace(space, decide) for _ in range(TRIES))
+    return next((mutant for mutant in mutants if space.excluded(mutant) is None), architecture)
+
+
+def cross_over(
+    space: SearchSpace,
+    left: Architecture,
+    right: Architecture,
+    rng: Generator,
+    *,
+    share: float = 0.5,
+    stages: bool = False,
+) -> Architecture:
+    """Each decision is the right parent's with probability `share`, else the left's: 0.5 is uniform crossover.
+
+    With `stages`, what stands under one argument of the factory, or under one item of it, goes together: of
+    `stages[1].edges[0]` that is `stages[1]`. What only one parent decided is taken from it, and what neither did is
+    sampled. Where the space excludes all of `TRIES` children the left parent returns.
+    """
+    parents = (left.as_dict(), right.as_dict())
+
+    def child() -> Architecture:
+        swapped: dict[str, bool] = {}
+
+        def decide(name: str, choice: Open) -> Value:
+            stage = _stage(name) if stages else name
+            if stage not in swapped:
+                swapped[stage] = rng.random() < share
+            order = reversed(parents) if swapped[stage] else parents
+            values = (parent[name] for parent in order if name in parent and accepts(choice, parent[name]))
+            value = next(values, None)
+            return draw(choice, rng) if value is None else value
+
+        return trace(space, decide)
+
+    children = (child() for _ in range(TRIES))
+    return next((child for child in children if space.excluded(child) is None), left)
+
+
+def _stage(name: str) -> str:
+    match = re.match(r"\w+(\[\d+\])?", name)
+    return name if match is None else match[0]
 
 
 def neighbours(space: SearchSpace, architecture: Architecture) -> list[Architecture]:
-    """Every architecture one decision away, in the order of the walk.
+    """Every architecture one decision away that the space doesn't exclude, in the order of the walk.
 
     A Choice moves to each other option, an Integer or a Real a tenth of its range up and down; what a
     move opens takes its default.
@@ -111,7 +170,7 @@ def neighbours(space: SearchSpace, architecture: Architecture) -> list[Architect
         for value in _moves(choice, architecture[name]):
             found[with_decision(space, architecture, name, value)] = None
     found.pop(architecture, None)
-    return list(found)
+    return [neighbour for neighbour in found if space.excluded(neighbour) is None]
 
 
 def opened(space: SearchSpace, architecture: Architecture) -> list[tuple[str, Open]]:
@@ -128,7 +187,7 @@ def opened(space: SearchSpace, architecture: Architecture) -> list[tuple[str, Op
 
 
 def enumerate_all(space: SearchSpace) -> Iterator[Architecture]:
-    """Every architecture, each once, as an odometer turns: the last decision fastest.
+    """Every architecture that the space doesn't exclude, each once, as an odometer turns: the last decision fastest.
 
     Raises:
         BadSpace: the space has a Real, so it has no end.
@@ -151,7 +210,9 @@ def enumerate_all(space: SearchSpace) -> Iterator[Architecture]:
             fresh.append(next(turned, (start, last)))
             return fresh[-1][0]
 
-        yield trace(space, decide)
+        architecture = trace(space, decide)
+        if space.excluded(architecture) is None:
+            yield architecture
         while fresh and fresh[-1][0] == fresh[-1][1]:
             fresh.pop()
         if not fresh:
@@ -161,12 +222,13 @@ def enumerate_all(space: SearchSpace) -> Iterator[Architecture]:
 
 
 def size(space: Space) -> int | float:
-    """How many architectures the space has, exactly; `math.inf` if a Real is open.
+    """How many architectures the space has, exactly; `math.inf` if a Real is open. What it excludes is counted too.
 
     Counts by the trees still to be decided, remembering equal remainders, so that conditional branches, repetitions
     and shared objects are counted right without being enumerated.
     """
     known: dict[Any, int | float] = {}
+    inside: dict[int, frozenset[int]] = {}
     repeated = _times_of_repeats(list(space.choices.values()))
 
     def count(ahead: tuple[Any, ...], decided: Decided) -> int | float:
@@ -174,11 +236,24 @@ def size(space: Space) -> int | float:
         product: int | float = 1
         while ahead:
             tree, rest = ahead[0], ahead[1:]
-            if not _objects(tree) & frozenset[int]().union(*map(_objects, rest)):  # nothing shared with what follows
+            if not objects(tree) & frozenset[int]().union(*map(objects, rest)):  # nothing shared with what follows
                 product, ahead = product * count_one(tree, (), decided), rest
             else:
                 return product * count_one(tree, rest, decided)
         return product
+
+    def objects(tree: Any) -> frozenset[int]:
+        """The identities of all choices in a tree."""
+        if id(tree) not in inside:
+            own = {id(tree)} if isinstance(tree, Choice | Integer | Real | Repeat) else set()
+            inside[id(tree)] = frozenset(own).union(*map(objects, _inside(tree)))
+        return inside[id(tree)]
+
+    def remember(decided: Decided, tree: Any, value: Any, rest: tuple[Any, ...]) -> Decided:
+        """With a decision, but only while its object can be met again: equal remainders then look equal."""
+        if not any(id(tree) in objects(other) for other in rest):
+            return decided
+        return tuple(sorted((*decided, (id(tree), value)), key=lambda pair: pair[0]))
 
     def count_one(tree: Any, rest: tuple[Any, ...], decided: Decided) -> int | float:
         here = (id(tree), tuple(map(id, rest)), decided)
@@ -191,20 +266,21 @@ def size(space: Space) -> int | float:
         if isinstance(tree, Choice | Integer | Real | Repeat) and id(tree) in seen:
             return count(rest, decided)
         if isinstance(tree, Choice):
-            after = _with(decided, tree, None, rest)
+            after = remember(decided, tree, None, rest)
             return sum(count((option, *rest), after) for option in tree.options)
         if isinstance(tree, Real):
-            return (math.inf if tree.low != tree.high else 1) * count(rest, _with(decided, tree, None, rest))
+            return (math.inf if tree.low != tree.high else 1) * count(rest, remember(decided, tree, None, rest))
         if isinstance(tree, Integer):
             if id(tree) not in repeated:
-                return (tree.high - tree.low + 1) * count(rest, _with(decided, tree, None, rest))
-            return sum(count(rest, _with(decided, tree, n, rest)) for n in range(tree.low, tree.high + 1))
+                return (tree.high - tree.low + 1) * count(rest, remember(decided, tree, None, rest))
+            return sum(count(rest, remember(decided, tree, n, rest)) for n in range(tree.low, tree.high + 1))
         if isinstance(tree, Repeat):
             if isinstance(tree.times, Integer) and id(tree.times) not in seen:
                 return count((tree.times, tree, *rest), decided)
             times = seen[id(tree.times)] if isinstance(tree.times, Integer) else tree.times
-            # What a repetition decides is forgotten after it, so all of them are alike and independent.
-            return count((tree.body,), decided) ** times * count(rest, _with(decided, tree, None, rest))
+            # What a repetition decides is forgotten after it, so all of them are independent.
+            each = math.prod(count((tree.at(index),), decided) for index in range(times))
+            return each * count(rest, remember(decided, tree, None, rest))
         return count((*(part for _, part in branches(tree)), *rest), decided)
 
     return count(tuple(space.choices.values()), ())
@@ -214,24 +290,11 @@ Decided = tuple[tuple[int, Any], ...]
 """Which shared objects were decided, by identity; an Integer that some Repeat takes for its length with its value."""
 
 
-def _objects(tree: Any) -> frozenset[int]:
-    """The identities of all choices in a tree."""
-    own = {id(tree)} if isinstance(tree, Choice | Integer | Real | Repeat) else set()
-    return frozenset(own).union(*map(_objects, _inside(tree)))
-
-
-def _with(decided: Decided, tree: Any, value: Any, rest: tuple[Any, ...]) -> Decided:
-    """Remembers a decision only while its object can be met again: equal remainders then look equal."""
-    if not any(id(tree) in _objects(other) for other in rest):
-        return decided
-    return tuple(sorted((*decided, (id(tree), value)), key=lambda pair: pair[0]))
-
-
 def _inside(tree: Any) -> list[Any]:
     if isinstance(tree, Choice):
         return list(tree.options)
     if isinstance(tree, Repeat):
-        return [tree.times, tree.body]
+        return [tree.times, *tree.bodies]
     return [part for _, part in branches(tree)]
 
 

@@ -29,9 +29,10 @@ class Space:
     its first argument is the task's `Signature` if it is named `signature`, and is left out otherwise.
     Arguments nest choices in dicts, lists, tuples and `functools.partial`, to any depth.
 
-    A factory may say what its architectures compute, with the same arguments less the signature, so that equal
-    networks are recognised and cells can be drawn: an attribute `graph(**arguments) -> Graph`. Without it,
-    different decisions are different architectures.
+    A factory may say more, by attributes that take the same arguments less the signature:
+    `graph(**arguments) -> Graph` is what an architecture computes, so that equal networks are recognised and cells can
+    be drawn (without it, different decisions are different architectures); `excluded(**arguments) -> str | None` is why
+    there is no such network, for rules that choices alone can't express, such as "at most 9 edges".
 
     Raises:
         BadSpace: the factory takes no argument of such a name, or lacks one.
@@ -87,6 +88,11 @@ class Space:
         network: nn.Module = self.factory(signature, **arguments) if self.takes_signature else self.factory(**arguments)
         return network
 
+    def excluded(self, architecture: Architecture) -> str | None:
+        """Why there is no such network, as a sentence; None if there is one, or if the factory doesn't say."""
+        excluded = getattr(self.factory, "excluded", None)
+        return None if excluded is None else excluded(**self.resolve(architecture))
+
     def graph(self, architecture: Architecture) -> Graph | None:
         """What the architecture computes as a labelled graph; None if the factory doesn't say."""
         graph = getattr(self.factory, "graph", None)
@@ -102,7 +108,7 @@ class Space:
     def _key(self, architecture: Architecture) -> str:
         normal_form = getattr(self.factory, "normal_form", None)
         if normal_form is not None:  # a published benchmark's own definition of equal
-            return _digest(normal_form(**self.resolve(architecture)))
+            return str(normal_form(**self.resolve(architecture)))
         graph = self.graph(architecture)
         return _digest(architecture.to_json()) if graph is None else graph.key
 
@@ -160,7 +166,9 @@ def _resolve(tree: Any, name: str, decide: Decide, scope: Scope) -> Any:
     if kind is Repeat:
         if id(tree) not in scope:
             times = _resolve(tree.times, f"{name}.times", decide, scope)
-            scope[id(tree)] = [_resolve(tree.body, f"{name}[{index}]", decide, dict(scope)) for index in range(times)]
+            scope[id(tree)] = [
+                _resolve(tree.at(index), f"{name}[{index}]", decide, dict(scope)) for index in range(times)
+            ]
         return scope[id(tree)]
     if kind is list:  # the commonest container, and a search walks thousands of times a second
         return [_resolve(part, f"{name}[{index}]", decide, scope) for index, part in enumerate(tree)]
@@ -187,7 +195,7 @@ def _declared(tree: Any, seen: dict[int, int]) -> Any:
     if isinstance(tree, Integer | Real):
         return kind, tree.low, tree.high, tree.log
     if isinstance(tree, Repeat):
-        return kind, _declared(tree.times, seen), _declared(tree.body, seen)
+        return kind, _declared(tree.times, seen), *(_declared(body, seen) for body in tree.bodies)
     inside = [(suffix, _declared(part, seen)) for suffix, part in branches(tree)]
     return kind, label(tree) if not inside or isinstance(tree, partial) else "", inside
 
