@@ -6,16 +6,24 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archwright.core.errors import ArchwrightError, one_of
-from archwright.core.parts import kebab, rebuildable
+from archwright.core.parts import kebab, rebuildable, remake
 
 
 def parts(kind: str) -> Mapping[str, Callable[..., Any]]:
-    """The library's parts of a kind: spaces, strategies, estimators, tasks or costs.
+    """The library's parts of a kind: spaces, strategies, estimators, tasks, costs, benchmarks or recipes.
 
     Raises:
         ArchwrightError: there is no such kind.
     """
-    makers = {"spaces": _spaces, "strategies": _strategies, "estimators": _estimators, "tasks": _tasks, "costs": _costs}
+    makers = {
+        "spaces": _spaces,
+        "strategies": _strategies,
+        "estimators": _estimators,
+        "tasks": _tasks,
+        "costs": _costs,
+        "benchmarks": _benchmarks,
+        "recipes": _recipes,
+    }
     if kind not in makers:
         raise ArchwrightError(one_of("kind of part", kind, makers))
     return {kebab(part.__name__): part for part in makers[kind]()}
@@ -41,30 +49,24 @@ def rebuild(kind: str, description: Any) -> Any:
     """
     if not rebuildable(description):
         raise ArchwrightError(f"the run's {_singular(kind)} is, or holds, a part of your own: give it again")
-    return _make(description, {**parts(kind), **_nested()})
+    return remake(description, {**_nested(), **parts(kind)})
 
 
 def _singular(kind: str) -> str:
     return {"strategies": "strategy"}.get(kind, kind.removesuffix("s"))
 
 
-def _make(description: Any, known: Mapping[str, Callable[..., Any]]) -> Any:
-    if isinstance(description, list):
-        return tuple(_make(item, known) for item in description)
-    if not isinstance(description, dict) or set(description) != {"name", "arguments"}:
-        return description
-    if description["name"] not in known:
-        raise ArchwrightError(one_of("part", description["name"], known))
-    arguments = {name: _make(value, known) for name, value in description["arguments"].items()}
-    return known[description["name"]](**arguments)
-
-
 def _nested() -> dict[str, Callable[..., Any]]:
     """What other parts take as arguments."""
+    from archwright.benchmarks import Tabular, load
     from archwright.spaces.ops import library_op
+    from archwright.strategies import Evolution, evolving
     from archwright.tasks import Hyperparameters
 
-    return {**parts("tasks"), **parts("costs"), "hyperparameters": Hyperparameters, "op": library_op}
+    tables: dict[str, Callable[..., Any]] = {**parts("benchmarks"), "load": load, "tabular": Tabular}
+    evolution = {kebab(part.__name__): part for part in (Evolution, *evolving.parts())}
+    others: dict[str, Callable[..., Any]] = {"hyperparameters": Hyperparameters, "op": library_op}
+    return {**parts("tasks"), **parts("costs"), **tables, **evolution, **others}
 
 
 def _spaces() -> list[Callable[..., Any]]:
@@ -95,3 +97,15 @@ def _costs() -> list[Callable[..., Any]]:
     from archwright.objectives.costs import Flops, Latency, Memory, Parameters
 
     return [Parameters, Flops, Memory, Latency]
+
+
+def _benchmarks() -> list[Callable[..., Any]]:
+    from archwright import benchmarks
+
+    return [getattr(benchmarks, name) for name in benchmarks.BENCHMARKS]
+
+
+def _recipes() -> list[Callable[..., Any]]:
+    from archwright import recipes
+
+    return [getattr(recipes, name) for name in recipes.RECIPES]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import os
-from functools import lru_cache
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +33,45 @@ def data_file(name: str, folder: str | Path | None = None) -> Path:
     path = (Path(folder).expanduser() if folder is not None else data_folder()) / name
     if not path.is_file():
         raise BadTable(
-            f"there is no {name} in {path.parent}; `archwright benchmark import` makes it from the benchmark's official "
-            f"file, and ${ENVIRONMENT} says where tables lie"
+            f"there is no {name} in {path.parent}; `archwright benchmark import` makes it from the benchmark's "
+            f"official file, and ${ENVIRONMENT} says where tables lie"
         )
     return path.resolve()
 
 
-@lru_cache(maxsize=4)
 def read_csv(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """The columns of a (gzipped) CSV file by name: float64, or text where it is not all numbers; empty is NaN.
+
+    A first line that begins with # is passed over.
 
     Raises:
         BadTable: not such a file.
     """
     try:
         with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
-            header, *rows = csv.reader(file)
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+            first = file.readline()
+            header, *rows = csv.reader(file if first.startswith("#") else itertools.chain([first], file))
+    except (OSError, EOFError, UnicodeDecodeError, ValueError, csv.Error) as error:
         raise BadTable(f"{path} is no readable table: {error}") from None
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
-            raise BadTable(f"{path}: line {number} has {len(row)} fields, and the header has {len(header)}")
+            raise BadTable(f"{path}: row {number} has {len(row)} fields, and the header has {len(header)}")
+    if not rows:
+        raise BadTable(f"{path} has a header and no rows")
     return {name: _numbers(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """The arrays of an .npz file by name, without unpickling anything.
+
+    Raises:
+        BadTable: not such a file, or one that holds pickles.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise BadTable(f"{path} is no readable table: {error}") from None
 
 
 def _numbers(values: tuple[str, ...]) -> np.ndarray[Any, np.dtype[Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.objective import Goal
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
 
@@ -97,7 +98,28 @@ class Table:
         columns = self.at(1.0)
         if metric not in columns:
             raise BadTable(one_of("metric", metric, columns))
-        return columns[metric][0] if len(columns[metric]) == 1 else np.nanmean(columns[metric], axis=0)
+        if len(columns[metric]) == 1:
+            return columns[metric][0]
+        stacked = np.array(columns[metric])
+        there = np.isfinite(stacked)
+        with np.errstate(invalid="ignore"):  # no repetition at all: 0 / 0 is NaN, an empty place
+            mean: Numbers = np.where(there, stacked, 0.0).sum(axis=0) / there.sum(axis=0)
+        return mean
+
+
+class RowsApart(Space):
+    """A space whose every architecture is its own, for tables that measured more than the graphs say.
+
+    Where answers are reused by canonical key, a row is out of reach once its twin was asked about. That is right for
+    accuracies, and wrong where twins differ, such as in latency.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(space.factory, **space.choices)
+
+    def key(self, architecture: Architecture) -> str:
+        """The decisions themselves."""
+        return architecture.to_json()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +127,7 @@ class Benchmark:
     """A space and its table.
 
     Attributes:
-        objective: the metric that a search on it is about.
+        objective: what a search on it is about, such as "valid_accuracy" or "min:valid_loss".
         score: the metric that the winner is judged by, once, when the search is over.
         fidelity_of: what full fidelity is a share of, in words, such as "12 epochs".
     """
@@ -138,14 +160,19 @@ class Benchmark:
         known = {metric for metric, _ in self.table.parsed if metric.startswith("test_")}
         return {metric: float(self.table.mean(metric)[row]) for metric in sorted(known)}
 
-    def optimum(self, metric: str | None = None, *, maximize: bool = True) -> float:
-        """The best value in the table of a metric at full fidelity, the mean over its seeds; of `score` if None.
+    def optimum(self, metric: str | None = None, *, maximize: bool | None = None) -> float:
+        """The best value in the table of a metric at full fidelity, the mean over its seeds.
+
+        Args:
+            metric: `score` if None.
+            maximize: whether larger is better; as for `objective` if None.
 
         Raises:
             BadTable: no such metric.
         """
         values = self.table.mean(metric or self.score)
-        return float(np.nanmax(values) if maximize else np.nanmin(values))
+        larger = Goal.of(self.objective).objectives[0].maximize if maximize is None else maximize
+        return float(np.nanmax(values) if larger else np.nanmin(values))
 
     def _row(self, architecture: Architecture) -> int:
         row = self.table.row(architecture)
@@ -165,7 +192,7 @@ def _made_again(name: str, arguments: dict[str, Any]) -> Benchmark:
 class Tabular:
     """Answers a trial with what the table has for it; the cost is the table's, so time is simulated time.
 
-    A trial's seed picks one of the table's repetitions (seed modulo their number).
+    A trial's seed picks one of the repetitions that the table has of the architecture (seed modulo their number).
     """
 
     benchmark: Benchmark
@@ -194,6 +221,9 @@ class Tabular:
         """
         row = self.benchmark._row(trial.architecture)
         level = self._levels.get(trial.fidelity) or self.benchmark.table.at(trial.fidelity)
-        values = {name: columns[trial.seed % len(columns)].item(row) for name, columns in level.items()}
-        metrics = {name: value for name, value in values.items() if value == value}  # NaN is an empty place
+        metrics: dict[str, float] = {}
+        for name, columns in level.items():
+            repeated = [value for column in columns if (value := column.item(row)) == value]  # NaN is an empty place
+            if repeated:
+                metrics[name] = repeated[trial.seed % len(repeated)]
         return Evaluation(trial, metrics, cost=metrics.get(COST, 0.0))
