@@ -1,1 +1,1 @@
-"""What an architecture is judged by: costs as metrics, and hypervolume of Pareto fronts."""
+"""What an architecture is judged by: costs as metrics, and Pareto fronts."""
