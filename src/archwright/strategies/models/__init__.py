@@ -1,0 +1,1 @@
+"""Models that several strategies learn with. A strategy's own model stays in its file."""
