@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+
+PASSING = frozenset({"", "add", "identity", "main", "skip", "skip_connect", "sum"})
+"""Labels, as the library's spaces use them, of what hands its inputs on or adds them up, and computes nothing more."""
+
+MOST_PATHS = 10_000
+"""How many paths `paths` follows: a graph of a hundred vertices can have more than anybody can count."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,49 @@ class Graph:
         for vertex, place in enumerate(order):
             labels[place] = self.labels[vertex]
         return Graph(tuple(labels), tuple((order[a], order[b], text) for a, b, text in self.edges))
+
+    def operations_on_vertices(self) -> Graph:
+        """The same with each labelled edge cut in two by a vertex of its label, so that no edge is labelled."""
+        labels, edges = list(self.labels), list[tuple[int, int, str]]()
+        for a, b, text in self.edges:
+            if text:
+                edges += [(a, len(labels), ""), (len(labels), b, "")]
+                labels.append(text)
+            else:
+                edges.append((a, b, ""))
+        return Graph(tuple(labels), tuple(edges))
+
+    def without(self, texts: Collection[str]) -> Graph:
+        """Without the vertices labelled so: whatever entered one now leads to wherever it led. No edge is doubled.
+
+        A label's part before a colon is the name of a graph in a `union`, and not looked at. Labels of edges are lost.
+        """
+        leaving = [vertex for vertex, text in enumerate(self.labels) if text.rpartition(":")[2] in texts]
+        after: list[dict[int, None]] = [{} for _ in self.labels]  # the keys are what a vertex leads to, in order
+        before: list[dict[int, None]] = [{} for _ in self.labels]
+        for a, b, _text in self.edges:
+            after[a][b] = before[b][a] = None
+        for vertex in leaving:
+            for a in before[vertex]:
+                del after[a][vertex]
+                after[a].update(after[vertex])
+            for b in after[vertex]:
+                del before[b][vertex]
+                before[b].update(before[vertex])
+        gone = set(leaving)
+        keep = [vertex for vertex in range(len(self.labels)) if vertex not in gone]
+        number = {vertex: index for index, vertex in enumerate(keep)}
+        edges = tuple((number[a], number[b], "") for a in keep for b in after[a])
+        return Graph(tuple(self.labels[vertex] for vertex in keep), edges)
+
+    def neighbours(self) -> tuple[list[list[int]], list[list[int]]]:
+        """For each vertex the vertices before it and those after it, as often as there are edges."""
+        before: list[list[int]] = [[] for _ in self.labels]
+        after: list[list[int]] = [[] for _ in self.labels]
+        for a, b, _text in self.edges:
+            after[a].append(b)
+            before[b].append(a)
+        return before, after
 
     def _reach(self, starts: Iterable[int], against: bool = False) -> set[int]:
         follow: dict[int, list[int]] = defaultdict(list)
@@ -103,6 +153,25 @@ class Graph:
         order = sorted(range(len(colours)), key=colours.__getitem__)
         edges = sorted((colours[a], colours[b], text) for a, b, text in self.edges)
         return repr(([self.labels[vertex] for vertex in order], edges))
+
+
+def paths(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """The labels along each path from a vertex that nothing enters to one that nothing leaves, both ends left out.
+
+    Sorted, equal sequences once; of at most the first `MOST_PATHS` paths. Labels on edges are not read: use
+    `operations_on_vertices`.
+    """
+    before, after = graph.neighbours()
+
+    def follow(vertex: int, passed: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for following in after[vertex]:
+            if after[following]:
+                yield from follow(following, (*passed, graph.labels[following]))
+            else:
+                yield passed
+
+    starts = [vertex for vertex, entering in enumerate(before) if not entering and after[vertex]]
+    return tuple(sorted(set(islice((path for start in starts for path in follow(start, ())), MOST_PATHS))))
 
 
 def union(graphs: Sequence[tuple[str, Graph]]) -> Graph:

@@ -1,0 +1,121 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import archwright as aw
+from archwright.core.choices import Choice, Integer, Repeat
+from archwright.core.errors import ArchwrightError
+from archwright.core.history import History
+from archwright.core.rng import Streams
+from archwright.core.trial import Evaluation, Trial
+from archwright.spaces.space import Space
+from archwright.strategies.pnas import PNAS, Growth
+
+
+def made(**arguments):
+    return arguments
+
+
+def tower(most=4):
+    body = {"op": Choice("a", "b", "c", "d"), "width": Integer(1, 9)}
+    return Space(made, layers=Repeat(body, times=Integer(1, most)), head=Choice("x", "y"))
+
+
+class Additive:
+    """Each layer contributes by its own decisions, and longer is better: what a predictor can learn early."""
+
+    def estimate(self, space, trial):
+        layers = space.resolve(trial.architecture)["layers"]
+        gain = sum({"a": 0.0, "b": 0.2, "c": 0.5, "d": 1.0}[layer["op"]] + layer["width"] / 9 for layer in layers)
+        return Evaluation(trial, {"loss": -gain}, cost=1.0)
+
+
+def history_of(strategy, seed=0, evaluations=40):
+    run = aw.budget(aw.search(tower(), strategy, Additive(), objectives="min:loss", seed=seed), evaluations=evaluations)
+    for _ in run:
+        pass
+    return run.history
+
+
+def fast(**fields):
+    return PNAS(**{"beam": 10, "candidates": 60, "members": 2, "width": 16, "epochs": 60} | fields)
+
+
+def test_levels_follow_each_other_and_each_larger_one_extends_one_of_the_level_before():
+    history = history_of(fast())
+    asked = [evaluation.trial.architecture for evaluation in history]
+    assert [architecture["layers.times"] for architecture in asked] == [1] * 10 + [2] * 10 + [3] * 10 + [4] * 10
+    for architecture in asked[10:]:
+        times = int(architecture["layers.times"])
+        shorter = {
+            name: value
+            for name, value in architecture
+            if name != "layers.times" and not name.startswith(f"layers[{times - 1}]")
+        } | {"layers.times": times - 1}
+        assert any(shorter == other.as_dict() for other in asked)
+
+
+def test_it_beats_random_search():
+    found = [history_of(fast(), seed).best.losses[0] for seed in range(3)]
+    drawn = [history_of(aw.strategies.Random(), seed).best.losses[0] for seed in range(3)]
+    assert max(found) < min(drawn)
+
+
+def test_after_the_last_level_it_goes_on_there():
+    history = history_of(fast(beam=5), evaluations=40)
+    levels = Counter(evaluation.trial.architecture["layers.times"] for evaluation in history)
+    assert levels == {1: 5, 2: 5, 3: 5, 4: 25}
+
+
+def test_a_level_with_few_architectures_is_left_when_all_are_known():
+    space = Space(made, layers=Repeat(Choice("a", "b", "c"), times=Integer(1, 3)))
+    history, streams = History("min:loss"), Streams(2)
+    for _ in range(3 + 9 + 27):
+        trial = fast(beam=30).propose(space, history, streams[history.asked])
+        history.append(history.ask(trial), Evaluation(trial, {"loss": float(history.asked)}))
+    levels = Counter(evaluation.trial.architecture["layers.times"] for evaluation in history)
+    assert levels[1] == 3
+    assert levels[2] == 9
+    assert levels[3] == 27
+
+
+def test_decisions_are_averaged_over_the_repetitions_that_make_them():
+    growth = Growth(tower())
+    decisions = {"layers.times": 2, "layers[0].op": 1, "layers[0].width": 1, "layers[1].op": 3, "layers[1].width": 5}
+    vector = growth.vector(aw.Architecture.from_json(decisions | {"head": 1}))
+    # times: made, (2 - 1) / 3; op: a, b, c, d; width: made, mean of 0 and 1/2; head: x, y
+    np.testing.assert_allclose(vector, [1, 1 / 3, 0, 0.5, 0, 0.5, 1, 0.25, 0, 1])
+
+
+def test_several_growing_repeats_make_one_ladder():
+    growth = Growth(
+        Space(made, a=Repeat(Choice(1, 2), times=Integer(0, 2)), b=Repeat(Choice(1, 2), times=Integer(1, 3)))
+    )
+    assert growth.levels == 5
+    start = growth.start(History("min:loss"), Streams(0)[0])
+    assert start.as_dict().keys() == {"a.times", "b.times", "b[0]"}
+    assert growth.level(growth.longer(start, Streams(0)[1])) == 1
+
+
+def test_the_papers_own_space_grows():
+    space, history, streams = aw.spaces.pnas(), History("min:loss"), Streams(0)
+    for _ in range(12):
+        trial = fast(beam=3, epochs=2).propose(space, history, streams[history.asked])
+        history.append(history.ask(trial), Evaluation(trial, {"loss": float(len(trial.architecture))}))
+    assert [evaluation.trial.architecture["blocks.times"] for evaluation in history] == [
+        n for n in (1, 2, 3, 4) for _ in "abc"
+    ]
+
+
+def test_where_nothing_grows_it_says_so():
+    with pytest.raises(ArchwrightError, match="needs a Repeat whose times is an Integer"):
+        PNAS().propose(aw.spaces.nasbench201(), History("min:loss"), Streams(0)[0])
+
+
+def test_failures_do_not_stop_it():
+    history, streams = History("min:loss"), Streams(0)
+    for _ in range(8):
+        trial = fast(beam=3).propose(tower(), history, streams[history.asked])
+        history.append(history.ask(trial), Evaluation(trial, failure="it broke"))
+    assert isinstance(fast(beam=3).propose(tower(), history, streams[history.asked]), Trial)

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+import archwright as aw
+from archwright.core.choices import Choice
+from archwright.core.history import History
+from archwright.core.rng import Streams
+from archwright.core.trial import Evaluation, Trial
+from archwright.spaces.space import Space
+from archwright.strategies.smac import SMAC, Forest
+from tests.strategies.test_tpe import best, made
+
+
+def architectures(count, options=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        aw.Architecture(tuple((f"edges[{edge}]", int(rng.integers(options))) for edge in range(3)))
+        for _ in range(count)
+    ]
+
+
+def edges(options=4):
+    return Space(made, edges=[Choice(*range(options)) for _ in range(3)])
+
+
+def test_where_nothing_can_be_told_apart_the_variance_is_that_of_all_evaluations_together():
+    known = architectures(30, options=1)
+    losses = np.array([0.0, 1.0] * 15)
+    mean, std = Forest(edges(1), known, losses, trees=20).predict(known[:1])
+    assert 0.35 < mean[0] < 0.65
+    assert std[0] ** 2 == pytest.approx(mean[0] * (1.0 - mean[0]))  # zeros and ones, whichever tree drew them
+
+
+def test_it_learns_what_matters():
+    known = architectures(60)
+    forest = Forest(edges(), known, np.array([float(architecture["edges[1]"]) for architecture in known]), trees=10)
+    mean, std = forest.predict(new := architectures(40, seed=1))
+    assert np.abs(mean - [architecture["edges[1]"] for architecture in new]).max() < 0.5
+    assert (std >= forest.least).all()
+    assert np.argmax(forest.improvement(new)) in [place for place, made in enumerate(new) if made["edges[1]"] == 0]
+
+
+def test_it_finds_the_valley_of_a_conditional_space_better_than_random_search():
+    found = [best(SMAC(interleaved=0.1), seed) for seed in range(3)]
+    drawn = [best(aw.strategies.Random(), seed) for seed in range(3)]
+    assert sum(found) < sum(drawn) / 2
+
+
+def test_a_share_of_its_proposals_is_random():
+    space, history = edges(), History("min:loss")
+    for number, architecture in enumerate(architectures(20)):
+        trial = Trial(architecture)
+        history.append(history.ask(trial), Evaluation(trial, {"loss": float(number)}))
+    streams = Streams(0)
+
+    def asked(interleaved):
+        strategy = SMAC(interleaved=interleaved, trees=2, candidates=10)
+        return [strategy.propose(space, history, streams[number]) for number in range(40)]
+
+    known = {evaluation.trial.architecture for evaluation in history}
+    assert not {trial.architecture for trial in asked(0.0)} & known
+    assert {trial.architecture for trial in asked(1.0)} & known
