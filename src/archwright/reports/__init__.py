@@ -1,4 +1,7 @@
-"""What a run looks like on paper: one self-contained HTML page. matplotlib and jinja2 load when it is written."""
+"""What a run or a comparison looks like on paper: one self-contained HTML page each.
+
+matplotlib and jinja2 load when it is written.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from typing import TYPE_CHECKING
 from archwright.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from archwright.reports.comparison import comparison_html
     from archwright.reports.page import html
 
-__all__ = ["html"]
+__all__ = ["comparison_html", "html"]
 
-__getattr__ = lazy(__name__, {"archwright.reports.page": ["html"]})
+__getattr__ = lazy(
+    __name__, {"archwright.reports.comparison": ["comparison_html"], "archwright.reports.page": ["html"]}
+)

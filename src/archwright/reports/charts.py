@@ -23,30 +23,30 @@ from archwright.reports.summary import Moment, spread
 DOTS, CURVES, STEPS = 800, 150, 80
 """At most so many dots and faint curves a chart, and points a curve: more can't be told apart, and pages stay small."""
 
-_INK, _FAINT, _LINE = "#000001", "#000002", "#000003"
-_SERIES = [f"#00001{number}" for number in range(1, 7)]
+INK, FAINT, _LINE = "#000001", "#000002", "#000003"
+SERIES = [f"#00001{number}" for number in range(1, 7)]
 _ON_PAGE = {
-    _INK: "var(--ink)",
-    _FAINT: "var(--faint)",
+    INK: "var(--ink)",
+    FAINT: "var(--faint)",
     _LINE: "var(--line)",
-    **{colour: f"var(--c{number})" for number, colour in enumerate(_SERIES, start=1)},
+    **{colour: f"var(--c{number})" for number, colour in enumerate(SERIES, start=1)},
 }
 """matplotlib needs colours that are numbers; these stand for the page's own until the SVG is written."""
 
-_STROKES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), "-"]
+STROKES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), "-"]
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a metric of the user's may have a $ in its name
     "axes.formatter.useoffset": False,
     "font.size": 9,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _FAINT,
-    "xtick.color": _FAINT,
-    "ytick.color": _FAINT,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -83,22 +83,22 @@ def _progress(
         dots = spread(moments, DOTS)
         counting = [moment for moment in dots if moment.counts]
         apart = [moment for moment in dots if not moment.counts]
-        _dots(axes, map(place, counting), (moment.value for moment in counting), _FAINT, "evaluations")
+        _dots(axes, map(place, counting), (moment.value for moment in counting), FAINT, "evaluations")
         if apart:
             _crosses(axes, map(place, apart), (moment.value for moment in apart))
         if incumbents:
             x = [*map(place, incumbents), place(moments[-1])]
             y = [*(moment.value for moment in incumbents), incumbents[-1].value]
-            axes.step(x, y, where="post", color=_SERIES[0], linewidth=1.8, label="incumbent")
-            axes.plot(x[:-1], y[:-1], "o", color=_SERIES[0], markersize=3.5, markeredgewidth=0)
-        _scale(axes, "y", [moment.value for moment in moments], keep=[moment.value for moment in incumbents])
+            axes.step(x, y, where="post", color=SERIES[0], linewidth=1.8, label="incumbent")
+            axes.plot(x[:-1], y[:-1], "o", color=SERIES[0], markersize=3.5, markeredgewidth=0)
+        scale(axes, "y", [moment.value for moment in moments], keep=[moment.value for moment in incumbents])
         axes.set(xlabel=unit, ylabel=metric)
         if unit == "evaluations":
             axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
-        _legend(axes)
+        legend(axes)
 
     best = f"; the incumbent at the end has {incumbents[-1].value:.6g}" if incumbents else ""
-    return _chart(paint, f"{metric} of {len(moments):,} evaluations over {unit}{best}")
+    return chart(paint, f"{metric} of {len(moments):,} evaluations over {unit}{best}")
 
 
 def plane(
@@ -116,7 +116,7 @@ def plane(
 
     def paint(axes: Axes) -> None:
         dots = spread(points, DOTS)
-        _dots(axes, (x for _, x in dots), (y for y, _ in dots), _FAINT, "evaluations")
+        _dots(axes, (x for _, x in dots), (y for y, _ in dots), FAINT, "evaluations")
         corners = sorted(front)
         if maximized is not None and len(corners) > 1:
             # Between two neighbours the line runs through what both dominate: the worse of each metric.
@@ -124,18 +124,18 @@ def plane(
             line = [corners[0]]
             for left, right in pairwise(corners):
                 line += [(worse[0](left[0], right[0]), worse[1](left[1], right[1])), right]
-            axes.plot([x for _, x in line], [y for y, _ in line], color=_SERIES[0], linewidth=1.4)
+            axes.plot([x for _, x in line], [y for y, _ in line], color=SERIES[0], linewidth=1.4)
         if front:
             x, y = [x for _, x in front], [y for y, _ in front]
-            axes.plot(x, y, "o", color=_SERIES[0], markersize=4.5, markeredgewidth=0, label="Pareto front")
+            axes.plot(x, y, "o", color=SERIES[0], markersize=4.5, markeredgewidth=0, label="Pareto front")
         if winner is not None:
-            axes.plot([winner[1]], [winner[0]], "D", color=_SERIES[1], markersize=6, markeredgewidth=0, label="winner")
-        _scale(axes, "y", [y for y, _ in [*points, *front]])
-        _scale(axes, "x", [x for _, x in [*points, *front]])
+            axes.plot([winner[1]], [winner[0]], "D", color=SERIES[1], markersize=6, markeredgewidth=0, label="winner")
+        scale(axes, "y", [y for y, _ in [*points, *front]])
+        scale(axes, "x", [x for _, x in [*points, *front]])
         axes.set(xlabel=names[1], ylabel=names[0])
-        _legend(axes)
+        legend(axes)
 
-    return _chart(paint, f"{names[0]} against {names[1]}: {len(points):,} evaluations, {len(front)} highlighted")
+    return chart(paint, f"{names[0]} against {names[1]}: {len(points):,} evaluations, {len(front)} highlighted")
 
 
 def curves(evaluations: Sequence[Evaluation], top: Sequence[tuple[int, Evaluation]], label: str) -> Markup:
@@ -145,18 +145,18 @@ def curves(evaluations: Sequence[Evaluation], top: Sequence[tuple[int, Evaluatio
         faint = spread(evaluations, CURVES)
         for evaluation in faint:
             x, y = _curve(evaluation.curve)
-            axes.plot(x, y, marker=_marker(x), color=_FAINT, linewidth=0.7, markersize=2.5, alpha=0.35)
-        for number, (position, evaluation) in enumerate(top[: len(_SERIES)]):
+            axes.plot(x, y, marker=_marker(x), color=FAINT, linewidth=0.7, markersize=2.5, alpha=0.35)
+        for number, (position, evaluation) in enumerate(top[: len(SERIES)]):
             x, y = _curve(evaluation.curve)
-            style = {"linestyle": _STROKES[number], "label": f"evaluation {position}"}
-            axes.plot(x, y, marker=_marker(x), color=_SERIES[number], linewidth=1.7, markersize=4, **style)  # type: ignore[arg-type]
+            style = {"linestyle": STROKES[number], "label": f"evaluation {position}"}
+            axes.plot(x, y, marker=_marker(x), color=SERIES[number], linewidth=1.7, markersize=4, **style)  # type: ignore[arg-type]
         best = [value for _, evaluation in top for value in evaluation.curve]
-        _scale(axes, "y", [*best, *(value for evaluation in faint for value in evaluation.curve)], keep=best)
+        scale(axes, "y", [*best, *(value for evaluation in faint for value in evaluation.curve)], keep=best)
         axes.set(xlabel="units of resource (for Training: epochs)", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
-        _legend(axes)
+        legend(axes)
 
-    return _chart(paint, f"Learning curves of {len(evaluations):,} evaluations, the best {len(top)} highlighted")
+    return chart(paint, f"Learning curves of {len(evaluations):,} evaluations, the best {len(top)} highlighted")
 
 
 def losses(values: Sequence[float]) -> Markup:
@@ -164,22 +164,22 @@ def losses(values: Sequence[float]) -> Markup:
 
     def paint(axes: Axes) -> None:
         x, y = _curve(values)
-        axes.plot(x, y, marker=_marker(x), color=_SERIES[0], linewidth=1.7, markersize=4)
-        _scale(axes, "y", values)
+        axes.plot(x, y, marker=_marker(x), color=SERIES[0], linewidth=1.7, markersize=4)
+        scale(axes, "y", values)
         axes.set(xlabel="epoch", ylabel="training loss")
         axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
 
     last = f", {values[-1]:.4g} after the last" if values else ""
-    return _chart(paint, f"Training loss over {len(values)} epochs{last}")
+    return chart(paint, f"Training loss over {len(values)} epochs{last}")
 
 
-def _chart(paint: Callable[[Axes], None], alt: str) -> Markup:
-    """What `paint` puts into axes, as an SVG element that belongs into a page."""
+def chart(paint: Callable[[Axes], None], alt: str, size: tuple[float, float] = (5.4, 3.4)) -> Markup:
+    """What `paint` puts into axes, as an SVG element that belongs into a page; no two of a page have the same `alt`."""
     written = io.StringIO()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the user's own configuration says
         matplotlib.rcParams.update(_STYLE | {"svg.hashsalt": alt})
-        figure = Figure(figsize=(5.4, 3.4), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         paint(figure.add_subplot())
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(written, format="svg", transparent=True, metadata=nothing)
@@ -208,7 +208,7 @@ def _dots(axes: Axes, x: Iterable[float], y: Iterable[float], colour: str, label
 
 def _crosses(axes: Axes, x: Iterable[float], y: Iterable[float]) -> None:
     label = "lower fidelity, or breaks a constraint"
-    axes.plot(list(x), list(y), "x", color=_FAINT, markersize=3.4, markeredgewidth=0.8, alpha=0.7, label=label)
+    axes.plot(list(x), list(y), "x", color=FAINT, markersize=3.4, markeredgewidth=0.8, alpha=0.7, label=label)
 
 
 def _curve(values: Sequence[float]) -> tuple[list[int], list[float]]:
@@ -221,7 +221,7 @@ def _marker(x: Sequence[int]) -> str:
     return "o" if len(x) == 1 else ""
 
 
-def _scale(axes: Axes, which: Literal["x", "y"], values: Sequence[float], keep: Sequence[float] | None = None) -> None:
+def scale(axes: Axes, which: Literal["x", "y"], values: Sequence[float], keep: Sequence[float] | None = None) -> None:
     """Logarithmic where the values call for it, with short numbers.
 
     Args:
@@ -250,7 +250,8 @@ def _scale(axes: Axes, which: Literal["x", "y"], values: Sequence[float], keep: 
             (axes.set_xlim if which == "x" else axes.set_ylim)(low - margin, high + margin)
 
 
-def _legend(axes: Axes) -> None:
+def legend(axes: Axes) -> None:
+    """Above the axes, if there is more than one thing to tell apart."""
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1:
         axes.figure.legend(handles, labels, loc="outside upper left", ncols=3)

@@ -9,11 +9,10 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from archwright.core.errors import ArchwrightError
@@ -70,7 +69,15 @@ def html(run: Run, path: str | Path | None = None) -> Path:
         ArchwrightError: the file can't be written.
     """
     target = run.folder / "report.html" if path is None else Path(path)
-    text = render(run)
+    return write(render(run), target)
+
+
+def write(text: str, target: Path) -> Path:
+    """Writes a page whole or not at all.
+
+    Raises:
+        ArchwrightError: the file can't be written.
+    """
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,10 +92,21 @@ def html(run: Run, path: str | Path | None = None) -> Path:
 
 def render(run: Run) -> str:
     """The page as text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return fill("page.html.jinja", _content(run))
+
+
+def fill(template: str, content: dict[str, Any]) -> str:
+    """A template with its content, and when it was written."""
+    environment = Environment(
+        loader=PackageLoader("archwright.reports", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {"show": summary.show, "duration": summary.duration}
-    template = environment.from_string(files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8"))
-    return template.render(_content(run))
+    written = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return environment.get_template(template).render(content, written=written)
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -122,7 +140,6 @@ def _content(run: Run) -> dict[str, Any]:
         "first_objective": summary.direction(history.goal.objectives[0]),
         "machine": summary.machine(run),
         "manifest": json.dumps(run.manifest, indent=2, ensure_ascii=False),
-        "written": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
 
