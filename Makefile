@@ -29,6 +29,9 @@ bench: $(VENV)/bench ## speed, side by side with peers
 	$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/training_throughput.py
 
+docs: $(VENV)/ready ## the pages that are generated
+	$(BIN)/python docs/survey.py
+
 setup: $(VENV)/ready
 
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -64,9 +64,18 @@ def test_the_guides_strategy_keeps_the_contract():
     check_strategy(names["BestNeighbour"]())
 
 
-@pytest.mark.parametrize("page", ["guide.md"])
+@pytest.mark.parametrize("page", ["compare.md", "guide.md"])
 def test_python_in_the_docs_compiles(page):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
     assert blocks
     for block in blocks:
         compile(block, page, "exec")
+
+
+def test_the_comparison_of_the_docs_runs(bench_data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ARCHWRIGHT_BENCH_DATA", str(bench_data))
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "compare.md").read_text(), re.DOTALL)
+    exec(compile(code.replace("seeds=12", "seeds=3"), "compare.md", "exec"), {"__name__": "compare"})
+    assert "3 seeds can't tell 3 strategies apart" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "first-comparison" / "comparison.html").exists()

@@ -26,7 +26,9 @@ def test_every_public_name_exists_and_the_list_is_sorted_and_whole():
     assert imported == set(aw.__all__)
 
 
-@pytest.mark.parametrize("package", ["spaces", "strategies", "estimators", "tasks", "export", "reports"])
+@pytest.mark.parametrize(
+    "package", ["spaces", "strategies", "estimators", "tasks", "export", "reports", "benchmarks", "recipes"]
+)
 def test_lazy_packages_have_what_they_list(package):
     module = getattr(aw, package)
     for name in module.__all__:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archwright import estimators, export, reports, spaces, strategies, tasks
+from archwright import benchmarks, estimators, export, recipes, reports, spaces, strategies, tasks
+from archwright.compare import compare
 from archwright.core.architecture import Architecture, BadArchitecture
 from archwright.core.choices import BadSpace, Choice, Integer, Real, Repeat
 from archwright.core.errors import ArchwrightError
@@ -21,10 +22,13 @@ from archwright.core.trial import Evaluation, Trial
 from archwright.objectives.pareto import hypervolume
 from archwright.runtime.inline import Inline
 from archwright.runtime.processes import Processes
+from archwright.runtime.simulated import Simulated
 from archwright.search import Budget, Search, budget, search
 from archwright.spaces.space import Space
 
 if TYPE_CHECKING:
+    from archwright.compare.comparison import Comparison
+    from archwright.compare.terms import UnfairComparison
     from archwright.objectives.costs import Flops, Latency, Memory, Parameters
     from archwright.run import Run, Winner, load, record, resume
     from archwright.runtime.store import StoreError
@@ -38,6 +42,7 @@ __all__ = [
     "BadSpace",
     "Budget",
     "Choice",
+    "Comparison",
     "Constraint",
     "Estimator",
     "Evaluation",
@@ -55,12 +60,16 @@ __all__ = [
     "Run",
     "Search",
     "Signature",
+    "Simulated",
     "Space",
     "StoreError",
     "Strategy",
     "Trial",
+    "UnfairComparison",
     "Winner",
+    "benchmarks",
     "budget",
+    "compare",
     "estimators",
     "export",
     "hypervolume",
@@ -68,6 +77,7 @@ __all__ = [
     "maximize",
     "minimize",
     "progress",
+    "recipes",
     "record",
     "reports",
     "resume",
@@ -80,6 +90,8 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
+        "archwright.compare.comparison": ["Comparison"],
+        "archwright.compare.terms": ["UnfairComparison"],
         "archwright.objectives.costs": ["Flops", "Latency", "Memory", "Parameters"],
         "archwright.terminal": ["progress"],
         "archwright.run": ["Run", "Winner", "load", "record", "resume"],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from archwright.core.objective import Goal
 from archwright.core.parts import describe
 from archwright.core.protocols import Stored
 from archwright.core.trial import Evaluation
+from archwright.runtime.machine import machine
 from archwright.runtime.store import FORMAT, STORE_FILES, Store, StoreError, read_json, read_manifest, write_json
 from archwright.search import Budget, Search, search
 from archwright.spaces import operators
@@ -339,7 +338,7 @@ def _manifest(wanted: Search) -> dict[str, Any]:
         "budget": dict(vars(wanted.budget)),
         "executor": {"name": type(wanted.executor).__name__, "workers": getattr(wanted.executor, "workers", 1)},
         "task": None if task is None else _task_summary(task),
-        "machine": _machine(),
+        "machine": {**machine("torch", "numpy"), "gpu": _gpu()},
     }
 
 
@@ -366,23 +365,6 @@ def _task_summary(task: Task) -> dict[str, Any]:
 def _size(space: Any) -> str | None:
     """Exact, as text: JSON readers elsewhere would round it."""
     return str(operators.size(space)) if isinstance(space, Space) else None
-
-
-def _machine() -> dict[str, Any]:
-    versions: dict[str, str | None] = {}
-    for name in ("torch", "numpy"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "gpu": _gpu(),
-        **versions,
-    }
 
 
 def _gpu() -> str | None:

@@ -23,6 +23,8 @@ def test_label_of_an_unnamed_option_is_its_index():
         (lambda: Integer(0, 8, log=True), "low > 0"),
         (lambda: Repeat(1, times=-1), "at least 0"),
         (lambda: Repeat(1, times=2.5), "whole number"),
+        (lambda: Repeat.each([1, 2], times=3), "need as many bodies, not 2"),
+        (lambda: Repeat.each([1, 2], times=Integer(1, 3)), "need as many bodies, not 2"),
     ],
 )
 def test_declarations_that_cannot_be(make, words):

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from archwright.cli.benchmark import app as benchmark
 from archwright.cli.options import (
+    EPILOG,
     FIELDS,
     Device,
     Epochs,
@@ -24,15 +26,11 @@ from archwright.cli.options import (
     TrainEpochs,
     TrialMemory,
     TrialMinutes,
+    WithBenchmark,
     WithFields,
     Workers,
 )
 from archwright.cli.outcome import Output
-
-EPILOG = (
-    "Exit status: 0 done; 1 the search ended without a winner, or a fault of ours; 2 a mistake in what was asked for; "
-    "130 interrupted. Errors are one line each; --debug shows where they come from."
-)
 
 app = typer.Typer(
     help="Neural architecture search on PyTorch: any space, any strategy, any estimator.",
@@ -42,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(benchmark, name="benchmark", epilog=EPILOG)
 
 
 @dataclass
@@ -90,6 +89,19 @@ def search(
     estimator: Annotated[
         str | None, typer.Option(help="An estimator's name, or file.py:name.", rich_help_panel="Parts")
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="A published system (archwright list recipes) for all that is not said here.", rich_help_panel="Parts"
+        ),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Of the recipe: 1, the default, is the paper's own size; 0.001 is for a small machine.",
+            rich_help_panel="Parts",
+        ),
+    ] = None,
     objective: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,6 +138,8 @@ def search(
     parts = {part: {**({"name": name} if name else {}), **fields.get(part, {})} for part, name in names.items()}
     options = {
         **parts,
+        "recipe": recipe,
+        "scale": scale,
         "objectives": objective,
         "evaluations": evaluations,
         "epochs": epochs,
@@ -258,10 +272,72 @@ def export(
     Output(json).result({"path": str(written.path), "files": files, "max_difference": written.max_difference}, files)
 
 
+@app.command(cls=WithBenchmark, epilog=EPILOG)
+def compare(
+    context: typer.Context,
+    benchmark: Annotated[
+        str,
+        typer.Argument(
+            help="A benchmark's name (archwright list benchmarks), a table (docs/benchmarks.md), or file.py:name."
+        ),
+    ],
+    strategies: Annotated[
+        list[str],
+        typer.Option(
+            help='random,bananas,"fast=regularized-evolution(population=10,sample=3)",file.py:name, or a .yaml file.'
+        ),
+    ],
+    seeds: Annotated[int, typer.Option(help="Searches a strategy.")] = 30,
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop a search after so many simulated seconds.", rich_help_panel="Budget")
+    ] = None,
+    evaluations: Evaluations = None,
+    workers: Annotated[
+        int, typer.Option(help="Trials of a search at a time, in simulated time.", rich_help_panel="Budget")
+    ] = 1,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge the same winners on other data sets too, such as cifar100,imagenet16."),
+    ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="The benchmark's own by default; constraints may stand beside it.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Searches at a time, in processes; all cores by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The comparison's folder; runs/compare-BENCHMARK-1, -2, ... by default.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare strategies on a benchmark's table, fairly: same space, objective, budget and seeds for all.
+
+    Random search always takes part. Fields of the benchmark are options too: --benchmark.dataset cifar100. The same
+    command goes on where it was interrupted; in the same folder, more strategies and more seeds may be added.
+    """
+    from archwright.cli import compare as comparing
+
+    asked = comparing.Asked(
+        benchmark,
+        context.meta[FIELDS].get("benchmark", {}),
+        strategies,
+        also or [],
+        objective or [],
+        seeds,
+        evaluations,
+        seconds,
+        workers,
+        jobs,
+        out,
+    )
+    compared = comparing.compare(asked, Output(json, quiet))
+    Output(json).result(comparing.page(compared), list(comparing.page_text(compared)))
+
+
 @app.command(name="list", epilog=EPILOG)
 def list_parts(
     kind: Annotated[
-        str | None, typer.Argument(help="spaces, strategies, estimators, tasks or costs; all by default.")
+        str | None,
+        typer.Argument(help="spaces, strategies, estimators, tasks, costs, benchmarks or recipes; all by default."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -55,6 +55,8 @@ class Settings(BaseModel):
     space: Part = {}
     strategy: Part = {}
     estimator: Part = {}
+    recipe: str | None = None
+    scale: Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=1)] | None = None
     objectives: (
         Annotated[
             list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Field(min_length=1)
@@ -102,7 +104,7 @@ _OPTIONS = {"objectives": "objective"}  # repeated instead of a list
 
 
 def read(options: Mapping[str, Any], file: Path | None = None) -> tuple[Settings, Origin]:
-    """The settings: options over the file over the defaults.
+    """The settings: options over the file over the recipe over the defaults.
 
     Raises:
         ArchwrightError: a file that can't be read; unknown keys and wrong values, all of them at once.
@@ -112,7 +114,7 @@ def read(options: Mapping[str, Any], file: Path | None = None) -> tuple[Settings
     chosen = checked(given, origin)
     if file is not None:
         chosen = merged(checked(_load(file), Origin({}, file)), chosen)
-    chosen = merged(_defaults(chosen), chosen)
+    chosen = merged(_below(chosen, origin), chosen)
     return Settings.model_validate(chosen), origin
 
 
@@ -161,6 +163,21 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
         else:
             result[key] = value
     return result
+
+
+def _below(chosen: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+    """What holds where nothing else is said: the defaults, and over them the recipe."""
+    below = _defaults(chosen)
+    if chosen.get("recipe") is None:
+        if chosen.get("scale") is not None:
+            raise ArchwrightError(f"{origin('scale')}: it shrinks a recipe; say which one with --recipe")
+        return below
+    from archwright.cli.recipe import settings_of  # it makes parts, and they need this module
+
+    made = settings_of(chosen["recipe"], chosen.get("scale") or 1.0, merged(below, chosen)["task"], origin)
+    if any(chosen.get(name) is not None for name in BUDGETS):
+        made.pop("evaluations")
+    return merged(below, made)
 
 
 def _defaults(chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from archwright.cli.fields import OURS, Field, fields_of
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import describe
 
-KINDS = ("spaces", "strategies", "estimators", "tasks", "costs")
-_HIDDEN = {"estimators": OURS}
+KINDS = ("spaces", "strategies", "estimators", "tasks", "costs", "benchmarks", "recipes")
+_HIDDEN = {"estimators": OURS, "recipes": {"task"}}
 
 
 def listing(kind: str) -> list[dict[str, Any]]:

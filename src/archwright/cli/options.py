@@ -12,6 +12,12 @@ from typer.core import TyperCommand
 from archwright.cli.defaults import PARTS
 from archwright.core.errors import ArchwrightError, one_of
 
+EPILOG = (
+    "Exit status: 0 done; 1 the search ended without a winner, or a fault of ours; 2 a mistake in what was asked for; "
+    "130 interrupted. Errors are one line each; --debug shows where they come from."
+)
+"""What every verb's help ends with."""
+
 FIELDS = "archwright.fields"
 """Where a command's context keeps the dotted options: {"strategy": {"population": "50"}}."""
 
@@ -19,13 +25,21 @@ FIELDS = "archwright.fields"
 class WithFields(TyperCommand):
     """A verb that takes `--part.field value` for whatever fields the parts have."""
 
+    parts: Sequence[str] = PARTS
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Takes the dotted options out; the others go the common way."""
-        rest, ctx.meta[FIELDS] = take_fields(args)
+        rest, ctx.meta[FIELDS] = take_fields(args, self.parts)
         return super().parse_args(ctx, rest)
 
 
-def take_fields(arguments: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+class WithBenchmark(WithFields):
+    """A verb that takes `--benchmark.field value`."""
+
+    parts = ("benchmark",)
+
+
+def take_fields(arguments: Sequence[str], parts: Sequence[str] = PARTS) -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Splits a command line into what has no dots and the fields: `--part.field value`, `--part.field=value`, or
     `--part.flag` before another option or the end.
 
@@ -44,8 +58,8 @@ def take_fields(arguments: Sequence[str]) -> tuple[list[str], dict[str, dict[str
             rest.append(argument)
             continue
         part, *keys = name[2:].split(".")
-        if part not in PARTS:
-            raise ArchwrightError(f"{name}: {one_of('part', part, PARTS)}")
+        if part not in parts:
+            raise ArchwrightError(f"{name}: {one_of('part', part, parts)}")
         inside = fields.setdefault(part, {})
         for key in keys[:-1]:
             inside = inside.setdefault(key, {})

@@ -25,8 +25,9 @@ class NoWinner(ArchwrightError):
 class Interrupted(ArchwrightError):
     """Ctrl-C: exit status 130."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"interrupted; what has finished is kept, go on with: archwright resume {folder}")
+    def __init__(self, folder: Path, again: str | None = None) -> None:
+        again = again or f"archwright resume {folder}"
+        super().__init__(f"interrupted; what has finished is kept, go on with: {again}")
 
 
 class Mistakes(ArchwrightError):

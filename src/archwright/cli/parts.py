@@ -17,13 +17,19 @@ from archwright.cli.fields import make
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import kebab
 
-KINDS = {"task": "tasks", "space": "spaces", "strategy": "strategies", "estimator": "estimators"}
-_MARKS = {"task": "prepare", "space": "walk", "strategy": "propose", "estimator": "estimate"}
+KINDS = {
+    "task": "tasks",
+    "space": "spaces",
+    "strategy": "strategies",
+    "estimator": "estimators",
+    "benchmark": "benchmarks",
+}
+_MARKS = {"task": "prepare", "space": "walk", "strategy": "propose", "estimator": "estimate", "benchmark": "final"}
 """A method that tells each part from anything else."""
 
 
 def made(part: str, given: Mapping[str, Any], origin: Origin, ours: Mapping[str, Any] | None = None) -> Any:
-    """The task, space, strategy or estimator that the settings ask for.
+    """The task, space, strategy, estimator or benchmark that the settings ask for.
 
     Args:
         given: "name" and fields.
@@ -51,9 +57,14 @@ def made(part: str, given: Mapping[str, Any], origin: Origin, ours: Mapping[str,
 
 
 def _found(part: str, name: str, fields: dict[str, Any], origin: Origin) -> tuple[Any, dict[str, Any]]:
-    """What has that name; for a task also what lies at that path."""
+    """What has that name; for a task or a benchmark also what lies at that path."""
     if is_own(name):
         return own(name), fields
+    if part == "benchmark" and is_table(name):
+        from archwright.benchmarks import load
+
+        path = Path(name).expanduser()
+        return load, {"path": str(path.resolve()) if path.is_file() else name, **fields}
     if part == "task" and kebab(name) not in registry.parts("tasks"):
         path = Path(name).expanduser()
         if path.is_dir():
@@ -76,6 +87,16 @@ def _found(part: str, name: str, fields: dict[str, Any], origin: Origin) -> tupl
 def is_own(name: str) -> bool:
     """Whether it is written `file.py:name` or `package.module:name`."""
     return re.fullmatch(r".+\.py:\w+|\w+(\.\w+)*:\w+", name) is not None
+
+
+def is_table(name: str) -> bool:
+    """Whether it is a file in the table format, or the name of a table that was imported, and no benchmark of ours."""
+    from archwright.benchmarks.files import data_folder
+    from archwright.benchmarks.saving import KINDS as FILES
+
+    if kebab(name) in registry.parts("benchmarks"):
+        return False
+    return "/" in name or name.endswith(FILES) or any((data_folder() / f"{name}{kind}").is_file() for kind in FILES)
 
 
 def own(text: str) -> Any:

@@ -123,6 +123,11 @@ def cell_graph(blocks: Sequence[Block]) -> Graph:
     return Graph(("before", "previous", *["add"] * len(blocks), "output"), tuple(edges))
 
 
+def block(index: int, operations: Sequence[Any]) -> Block:
+    """The declaration of block `index`, which may read the cell's two inputs and the blocks before it."""
+    return {"inputs": [Choice(*range(index + 2)) for _ in range(2)], "ops": [Choice(*operations) for _ in range(2)]}
+
+
 @part
 def cell(
     blocks: int = 5,
@@ -138,14 +143,5 @@ def cell(
     """
 
     ops.check_labels(operations)
-
-    def declared() -> list[Block]:
-        return [
-            {
-                "inputs": [Choice(*range(index + 2)) for _ in range(2)],
-                "ops": [Choice(*operations) for _ in range(2)],
-            }
-            for index in range(blocks)
-        ]
-
-    return Space(CellNetwork, normal=declared(), reduction=declared(), cells=cells, filters=filters, stages=stages)
+    normal, reduction = ([block(index, operations) for index in range(blocks)] for _ in range(2))
+    return Space(CellNetwork, normal=normal, reduction=reduction, cells=cells, filters=filters, stages=stages)

@@ -71,6 +71,22 @@ def convolution(
     )
 
 
+def normalized_convolution(
+    in_channels: int, out_channels: int, stride: int = 1, *, kernel: int | tuple[int, int] = 3
+) -> nn.Module:
+    """Convolution, batch-norm, ReLU: the order of most papers before pre-activation, and of NAS-Bench-101.
+
+    `kernel` is the side of a square, or (height, width).
+    """
+    sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+    padding = (sides[0] // 2, sides[1] // 2)
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, sides, stride, padding, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )
+
+
 def factorized_convolution(in_channels: int, out_channels: int, stride: int = 1, *, kernel: int = 3) -> nn.Module:
     """ReLU, 1 x kernel convolution, kernel x 1 convolution, batch-norm; both take their direction's stride."""
     return nn.Sequential(
@@ -103,13 +119,17 @@ def separable_convolution(in_channels: int, out_channels: int, stride: int = 1, 
 
 
 def max_pool(in_channels: int, out_channels: int, stride: int = 1, *, kernel: int = 3) -> nn.Module:
-    """Max pooling; a 1x1 convolution in front where the channels differ."""
-    return _after_projection(in_channels, out_channels, nn.MaxPool2d(kernel, stride, padding=kernel // 2))
+    """Max pooling; a 1x1 convolution in front where the channels differ. Even kernels need a stride of 2 or more."""
+    pool = nn.MaxPool2d(kernel, stride, padding=(kernel - 1) // 2, ceil_mode=kernel % 2 == 0)
+    return _after_projection(in_channels, out_channels, pool)
 
 
 def average_pool(in_channels: int, out_channels: int, stride: int = 1, *, kernel: int = 3) -> nn.Module:
-    """Average pooling over the pixels inside the image; a 1x1 convolution in front where the channels differ."""
-    pool = nn.AvgPool2d(kernel, stride, padding=kernel // 2, count_include_pad=False)
+    """Average pooling over the pixels inside the image; a 1x1 convolution in front where the channels differ.
+
+    Even kernels need a stride of 2 or more.
+    """
+    pool = nn.AvgPool2d(kernel, stride, padding=(kernel - 1) // 2, ceil_mode=kernel % 2 == 0, count_include_pad=False)
     return _after_projection(in_channels, out_channels, pool)
 
 
@@ -182,6 +202,11 @@ class Head(nn.Module):
         return self.linear(self.pool(self.relu(self.norm(x))).flatten(1))  # type: ignore[no-any-return]
 
 
+def classifier(in_channels: int, outputs: int) -> nn.Module:
+    """Global average pooling and one linear layer, after activated features."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(in_channels, outputs))
+
+
 def stem(in_channels: int, out_channels: int) -> nn.Module:
     """3x3 convolution and batch-norm, from an image to features that pre-activated ops take."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels))
@@ -241,6 +266,16 @@ AMOEBANET_OPS = (
 )
 """The 8 operations of AmoebaNet (Real et al., 2019)."""
 
+PNAS_OPS = tuple(NASNET_OPS[index] for index in (10, 11, 12, 2, 0, 4, 5, 3))
+"""The 8 operations of progressive search (Liu et al., 2018a, section 3.1; SURVEY S7)."""
+
+DARTS_OPS = (
+    *(NASNET_OPS[index] for index in (5, 4, 0, 10, 11)),
+    AMOEBANET_OPS[-1],
+    *library(Op("dilated_sep_conv_5x5", depthwise_separable, kernel=5, dilation=2)),
+)
+"""The 7 operations of DARTS (Liu et al., 2019b; SURVEY S9) other than `none`."""
+
 NASBENCH201_OPS = library(
     Op("none", none),
     Op("skip_connect", identity),
@@ -249,3 +284,10 @@ NASBENCH201_OPS = library(
     Op("avg_pool_3x3", average_pool, kernel=3),
 )
 """The 5 operations of NAS-Bench-201 by the benchmark's names (Dong and Yang, 2020)."""
+
+NASBENCH101_OPS = library(
+    Op("conv3x3-bn-relu", normalized_convolution, kernel=3),
+    Op("conv1x1-bn-relu", normalized_convolution, kernel=1),
+    Op("maxpool3x3", max_pool, kernel=3),
+)
+"""The 3 operations of NAS-Bench-101 by the benchmark's names, in the order of its hash (Ying et al., 2019)."""

@@ -1,0 +1,167 @@
+"""Recipes: their papers' numbers at full scale, and every one at work at a small one."""
+
+import itertools
+from operator import attrgetter
+
+import pytest
+
+import archwright as aw
+from archwright.core.parts import describe, rebuildable
+from archwright.recipes.recipe import faster, fewer, sizes, smaller
+from archwright.tasks import Split, Splits, Task
+
+PUBLISHED = {  # typed from the survey of the survey, SURVEY.md: what it gives of each system
+    "amoebanet": {
+        "strategy.population": 100,
+        "strategy.sample": 25,
+        "estimator.epochs": 25,
+        "evaluations": 20_000,
+        "space.operations": 8,
+    },
+    "auto_net": {"space.max_layers": 6, "space.units": (64, 4096)},
+    "bananas": {"space.operations": 7},
+    "cgp_cnn": {
+        "strategy.offspring": 2,
+        "strategy.rate": 0.05,
+        "estimator.epochs": 50,
+        "space.rows": 5,
+        "space.columns": 30,
+        "space.levels_back": 10,
+        "space.filters": (32, 64, 128),
+        "space.kernels": (3, 5),
+    },
+    "genetic_cnn": {
+        "strategy.population": 20,
+        "strategy.mutation": 0.8,
+        "strategy.mutation_rate": 0.05,
+        "strategy.crossover": 0.2,
+        "strategy.crossover_share": 0.2,
+        "evaluations": 20 + 50 * 20,
+        "space.nodes": (3, 4, 5),
+    },
+    "hierarchical": {
+        "strategy.population": 200,
+        "strategy.share": 0.05,
+        "strategy.remove": "none",
+        "evaluations": 7000,
+        "space.motifs": 6,
+        "space.motif_nodes": 4,
+        "space.nodes": 5,
+    },
+    "large_scale_evolution": {
+        "strategy.population": 1000,
+        "strategy.sample": 2,
+        "strategy.remove": "worst",
+    },
+    "lemonade": {},
+    "metaqnn": {
+        "strategy.learning_rate": 0.01,
+        "strategy.replay": 100,
+        "strategy.horizon": 2700,
+        "estimator.epochs": 20,
+        "estimator.hyperparameters.learning_rate": 1e-3,
+        "evaluations": 2700,
+        "space.filters": (64, 128, 256, 512),
+        "space.units": (512, 256, 128),
+    },
+    "nas_bowl": {},
+    "nasbot": {},
+    "nasnet": {
+        "strategy.learning_rate": 3.5e-4,
+        "strategy.entropy": 1e-5,
+        "estimator.epochs": 20,
+        "evaluations": 20_000,
+        "space.blocks": 5,
+        "space.operations": 13,
+    },
+    "pnas": {
+        "strategy.beam": 256,
+        "estimator.epochs": 20,
+        "evaluations": 1160,
+        "space.blocks": 5,
+        "space.cells": 2,
+        "space.filters": 24,
+        "space.operations": 8,
+    },
+    "random_search": {"estimator.epochs": 300, "evaluations": 700},
+    "tpe": {"strategy.initial": 50, "strategy.gamma": 1 / 4, "evaluations": 800},
+    "uct": {"space.blocks": 5},
+    "zoph_le": {
+        "strategy.hidden": 35,
+        "strategy.layers": 2,
+        "strategy.learning_rate": 6e-4,
+        "estimator.epochs": 50,
+        "evaluations": 12_800,
+        "space.filters": (24, 36, 48, 64),
+        "space.kernels": (1, 3, 5, 7),
+        "space.least": 6,
+        "space.layers": 6 + 2 * (12_800 // 1_600),
+    },
+}
+
+
+def load():
+    """The digits, but few of them."""
+    splits = aw.tasks.digits().splits
+    train, valid, test = (
+        Split(split.inputs[:64], split.targets[:64]) for split in (splits.train, splits.valid, splits.test)
+    )
+    return Splits(train, valid, test, splits.classes)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return Task("few-digits", load, aw.tasks.digits().hyperparameters)
+
+
+def test_every_recipe_has_its_table():
+    assert set(PUBLISHED) == set(aw.recipes.RECIPES)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_at_full_scale_a_recipe_has_its_papers_numbers(name, task):
+    recipe = getattr(aw.recipes, name)(task)
+    for path, wanted in PUBLISHED[name].items():
+        part, _, field = path.partition(".")
+        found = recipe.space.made_by["arguments"][field] if part == "space" else attrgetter(path)(recipe)
+        assert (len(found) if field == "operations" else found) == wanted, path
+    assert recipe.estimator.task is task
+    assert recipe.paper.headline
+    assert recipe.paper.rows
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_small_recipe_runs_and_its_winner_builds(name, task):
+    recipe = getattr(aw.recipes, name)(task, scale=1e-4)
+    with recipe.search(seed=1) as run:
+        evaluations = list(itertools.islice(run, 6))
+    succeeded = [evaluation for evaluation in evaluations if evaluation.failure is None]
+    assert len(succeeded) >= len(evaluations) / 2, [evaluation.failure for evaluation in evaluations]
+    winner = run.history.best.evaluation
+    network = recipe.space.build(winner.trial.architecture, task.signature)
+    assert network.eval()(task.prepare(task.valid.inputs[:2])).shape == (2, 10)
+    assert rebuildable(describe([recipe.space, recipe.strategy]))
+
+
+def test_a_recipe_stops_at_its_budget(task):
+    recipe = aw.recipes.cgp_cnn(task, scale=1e-4)
+    run = recipe.search()
+    for _ in run:
+        pass
+    assert run.history.spent == recipe.evaluations == 10
+    assert run.ended == "the budget of 10 evaluations is spent"
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])
+def test_a_scale_is_a_share(scale, task):
+    with pytest.raises(aw.ArchwrightError, match="more than 0 and at most 1"):
+        aw.recipes.amoebanet(task, scale)
+
+
+def test_the_rule_of_scales():
+    assert [fewer(20_000, scale) for scale in (1.0, 0.01, 1e-6)] == [20_000, 200, 10]
+    assert [smaller(100, scale, 4) for scale in (1.0, 0.01, 1e-6)] == [100, 10, 4]
+    assert smaller(3, 1.0, least=4) == fewer(3, 1.0) == 3
+    assert sizes((64, 128, 256, 512), 1.0) == (64, 128, 256, 512)
+    assert sizes((512, 256, 128), 1e-4) == (6, 5, 4)
+    assert [faster(6e-4, scale) for scale in (1.0, 0.25, 1e-6)] == [6e-4, 1.2e-3, 0.01]
