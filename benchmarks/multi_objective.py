@@ -7,7 +7,7 @@ the latency. After 100, 200 and 400 evaluations the front that it holds is judge
 that of the table's exact front: over test error (after 200 epochs) and latency, which is what a user gets, and over
 validation error and latency, which is what the search could know. "everything known" is a search that had evaluated the
 whole table: over test errors it falls short of 100 too, since it has to choose by validation errors. (Strings
-of one graph were measured one by one, with noise; a search has the answer for the first one that it asks about.)
+of one graph were measured one by one, and their latencies differ, so each counts as an architecture of its own.)
 
 The reference points lie just beyond the ends of the exact fronts: 15 % test error or 27 % validation error, and 7 ms
 (edge GPU) or 70 ms (Raspberry Pi 4). They leave out the networks without any convolution, which are wrong more often.
