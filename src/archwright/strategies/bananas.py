@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from archwright.core.architecture import Architecture
+from archwright.core.choices import Choice
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
-from archwright.spaces.encodings import OneHot, PathEncoding, own_graph
+from archwright.spaces.encodings import OneHot, PathEncoding, is_length, own_graph
 from archwright.spaces.operators import sample
 from archwright.strategies.candidates import candidates, choose
 from archwright.strategies.models.refit import Refits
@@ -37,8 +38,8 @@ class BANANAS:
     architectures count more than bad ones (section 4). Ours minimise the mean absolute error of losses warped by
     `half_rank`, to the same end: it needs no bound, and finds the optimum of NAS-Bench-201 more often. Half of the
     candidates are random; the paper's are all mutants of the best. They are drawn anew for each proposal, and the
-    ensemble is trained anew after every `every` successes. In a space that says no graph, vectors are one-hot. Several
-    objectives are made one, anew for each training (ParEGO).
+    ensemble is trained anew after every `every` successes. Where a space says no graph, or decides numbers (so that
+    paths seldom recur), vectors are one-hot. Several objectives are made one, anew for each training (ParEGO).
 
     Attributes:
         initial: random architectures that a search starts with; the paper's 10.
@@ -77,9 +78,7 @@ class BANANAS:
         from archwright.strategies.models.ensemble import Ensemble  # torch loads when it is needed
 
         known = [scored.evaluation.trial.architecture for scored in history.succeeded[:length]]
-        encode: Callable[[Architecture], Array] = (
-            OneHot(cast("Space", space)) if own_graph(space, known[0]) is None else PathEncoding(space, known)
-        )
+        encode = encoding(space, known)
         seed = seed_for("bananas", length)
         losses = warped_losses(history.succeeded[:length], np.random.default_rng(seed))
         ensemble = Ensemble(self.members, self.layers, self.width, epochs=self.epochs)
@@ -89,6 +88,13 @@ class BANANAS:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_refits": Refits()}
+
+
+def encoding(space: SearchSpace, known: Sequence[Architecture]) -> Callable[[Architecture], Array]:
+    """Paths where they can be learned from, else the decisions."""
+    decisions = OneHot(cast("Space", space))
+    numbers = any(not isinstance(choice, Choice) for name, choice in decisions.slots.items() if not is_length(name))
+    return decisions if numbers or own_graph(space, known[0]) is None else PathEncoding(space, known)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
-from archwright.spaces.encodings import OneHot
+from archwright.spaces.encodings import OneHot, is_length
 from archwright.spaces.operators import draw, sample, trace, with_decision
 from archwright.strategies.candidates import choose, new
 from archwright.strategies.models.refit import Refits
@@ -34,9 +34,6 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 TRIES = 100
 """Random architectures of level 0 that are drawn to find a new one."""
-
-TIMES = ".times"
-"""What the name of a Repeat's length ends with."""
 
 
 @dataclass
@@ -131,7 +128,7 @@ class Growth:
         self.times = {
             name: choice
             for name, choice in slots.items()
-            if name.endswith(TIMES) and isinstance(choice, Integer) and choice.low < choice.high
+            if is_length(name) and isinstance(choice, Integer) and choice.low < choice.high
         }
         if not self.times:
             raise ArchwrightError(
@@ -139,7 +136,7 @@ class Growth:
                 "it needs a Repeat whose times is an Integer, as in archwright.spaces.pnas()"
             )
         self.levels = 1 + sum(choice.high - choice.low for choice in self.times.values())
-        repeats = [name.removesuffix(TIMES) for name in slots if name.endswith(TIMES)]
+        repeats = [name.rpartition(".")[0] for name in slots if is_length(name)]
         self._place = re.compile("|".join(rf"(?<={re.escape(name)})\[\d+\]" for name in repeats))
         self._columns: dict[tuple[str, str], int] = {}
         for name, choice in slots.items():
