@@ -57,3 +57,11 @@ def test_accepts():
     assert not accepts(Integer(1, 3), 2.0)
     assert accepts(Real(0, 1), 0.5)
     assert not accepts(Real(0, 1), 1.5)
+
+
+@pytest.mark.parametrize(
+    "choice", [Integer(1, 512, log=True), Integer(64, 1024, log=True), Integer(1, 50), Integer(-3, 3)]
+)
+def test_a_whole_number_comes_back_from_the_unit_interval(choice):
+    for value in range(choice.low, choice.high + 1):
+        assert from_unit(choice, to_unit(choice, value)) == value

@@ -122,7 +122,7 @@ def test_decisions_are_a_graph_where_a_space_has_none():
 
 def test_numbers_are_cut_into_bins():
     space = aw.Space(dict, x=aw.Real(0.0, 1.0), n=aw.Integer(1, 1000, log=True))
-    for x, n, labels in ((0.0, 1, ("x=0", "n=0")), (1.0, 1000, ("x=9", "n=9")), (0.55, 31, ("x=5", "n=4"))):
+    for x, n, labels in ((0.0, 1, ("x=0", "n=0")), (1.0, 1000, ("x=9", "n=9")), (0.55, 31, ("x=5", "n=5"))):
         architecture = aw.core.architecture.Architecture((("x", x), ("n", n)))
         assert labelled_graph(space, architecture).labels[1:-1] == labels
 

@@ -119,3 +119,12 @@ def test_failures_do_not_stop_it():
         trial = fast(beam=3).propose(tower(), history, streams[history.asked])
         history.append(history.ask(trial), Evaluation(trial, failure="it broke"))
     assert isinstance(fast(beam=3).propose(tower(), history, streams[history.asked]), Trial)
+
+
+def test_a_shared_length_grows_and_an_argument_called_times_does_not():
+    shared = aw.Integer(1, 3)
+    space = aw.Space(lambda many, items: None, many=shared, items=aw.Repeat(aw.Choice(1, 2), times=shared))
+    assert PNAS().propose(space, History("min:loss"), Streams(0)[0]).architecture["many"] == 1
+    named = aw.Space(lambda a, aug: None, a=aw.Choice(1, 2), aug={"times": aw.Integer(1, 3)})
+    with pytest.raises(aw.ArchwrightError, match="nothing in this space grows"):
+        PNAS().propose(named, History("min:loss"), Streams(0)[0])

@@ -60,3 +60,10 @@ def test_a_share_of_its_proposals_is_random():
     known = {evaluation.trial.architecture for evaluation in history}
     assert not {trial.architecture for trial in asked(0.0)} & known
     assert {trial.architecture for trial in asked(1.0)} & known
+
+
+def test_a_space_with_nothing_to_decide_is_survived():
+    space = aw.Space(lambda: None)
+    trial = aw.Trial(aw.spaces.sample(space, Streams(0)[0]))
+    history = History("min:loss", [aw.Evaluation(trial, {"loss": 0.0})] * 12)
+    assert SMAC(interleaved=0.0).propose(space, history, Streams(0)[1]) == trial

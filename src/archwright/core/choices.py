@@ -128,20 +128,28 @@ def accepts(choice: Open, value: Value) -> bool:
 
 
 def to_unit(choice: Integer | Real, value: Value) -> float:
-    """Where `value` lies between low (0.0) and high (1.0), in the logarithm if the choice is `log`."""
+    """Where `value` lies between low (0.0) and high (1.0), in the logarithm if the choice is `log`.
+
+    In the logarithm an Integer's values stand inside their cells of `from_unit`, so that the two are inverse.
+    """
     if choice.high == choice.low:
         return 0.0
     if choice.log:
-        return math.log(value / choice.low) / math.log(choice.high / choice.low)
+        low, high = _sides(choice)
+        return math.log(value / low) / math.log(high / low)
     return (value - choice.low) / (choice.high - choice.low)
 
 
 def from_unit(choice: Integer | Real, unit: float) -> Value:
     """The inverse of `to_unit`; an Integer's unit interval is cut into one equal cell a value (in the log: by size)."""
-    low, high = float(choice.low), float(choice.high)
-    if isinstance(choice, Integer):  # widen by half a step each side so that every value gets its share
-        low, high = low - 0.5, high + 0.5
+    low, high = _sides(choice)
     value = low * (high / low) ** unit if choice.log else low + unit * (high - low)
     if isinstance(choice, Integer):
         return min(max(round(value), choice.low), choice.high)
     return min(max(value, choice.low), choice.high)
+
+
+def _sides(choice: Integer | Real) -> tuple[float, float]:
+    """The ends of the unit interval; an Integer's half a step outside, so that every value gets its share."""
+    step = 0.5 if isinstance(choice, Integer) else 0.0
+    return choice.low - step, choice.high + step

@@ -143,14 +143,9 @@ def decision_graph(space: SearchSpace, architecture: Architecture) -> Graph:
         if opener != vertex - 1:
             edges.append((opener, vertex, ""))
         branch[f"{name}={text}"] = vertex
-        if is_length(name):  # it opens all that is repeated
+        if name.endswith(".times"):  # a length opens all that is repeated
             branch[name.removesuffix(".times")] = vertex
     return Graph((*labels, "output"), (*edges, (len(labels) - 1, len(labels), "")))
-
-
-def is_length(name: str) -> bool:
-    """Whether the decision of this name is the length of a Repeat."""
-    return name.endswith(".times")
 
 
 _PLACE = re.compile(r"\[\d+\]")

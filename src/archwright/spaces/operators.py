@@ -229,7 +229,7 @@ def size(space: Space) -> int | float:
     """
     known: dict[Any, int | float] = {}
     inside: dict[int, frozenset[int]] = {}
-    repeated = _times_of_repeats(list(space.choices.values()))
+    repeated = lengths(space)
 
     def count(ahead: tuple[Any, ...], decided: Decided) -> int | float:
         """The ways to decide the trees `ahead`, given what was `decided`."""
@@ -296,6 +296,11 @@ def _inside(tree: Any) -> list[Any]:
     if isinstance(tree, Repeat):
         return [tree.times, *tree.bodies]
     return [part for _, part in branches(tree)]
+
+
+def lengths(space: Space) -> set[int]:
+    """The identities (`id`) of the Integers that say how long a Repeat is."""
+    return _times_of_repeats(list(space.choices.values()))
 
 
 def _times_of_repeats(trees: list[Any]) -> set[int]:

@@ -55,7 +55,8 @@ class ArcKernel:
         kernel = Arc(space, ard=self.ard)
         parameters = refitted(space, history, kernel, warped_losses, self._refits)
         process = surrogate(history, kernel, losses, parameters)
-        best = [history.succeeded[place].evaluation.trial.architecture for place in np.argsort(losses)[: self.parents]]
+        order = np.argsort(losses, kind="stable")[: self.parents]  # ties too in the same order on every machine
+        best = [history.succeeded[place].evaluation.trial.architecture for place in order]
 
         def score(found: Sequence[Architecture]) -> Array:
             return log_expected_improvement(*process.predict(found), float(losses.min()))

@@ -14,8 +14,8 @@ from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
-from archwright.spaces.encodings import OneHot, PathEncoding, is_length, own_graph
-from archwright.spaces.operators import sample
+from archwright.spaces.encodings import OneHot, PathEncoding, own_graph
+from archwright.spaces.operators import lengths, sample
 from archwright.strategies.candidates import candidates, choose
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import warped_losses
@@ -92,8 +92,8 @@ class BANANAS:
 
 def encoding(space: SearchSpace, known: Sequence[Architecture]) -> Callable[[Architecture], Array]:
     """Paths where they can be learned from, else the decisions."""
-    decisions = OneHot(cast("Space", space))
-    numbers = any(not isinstance(choice, Choice) for name, choice in decisions.slots.items() if not is_length(name))
+    decisions, repeated = OneHot(cast("Space", space)), lengths(cast("Space", space))
+    numbers = any(not isinstance(choice, Choice) and id(choice) not in repeated for choice in decisions.slots.values())
     return decisions if numbers or own_graph(space, known[0]) is None else PathEncoding(space, known)
 
 

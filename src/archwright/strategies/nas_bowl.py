@@ -64,7 +64,8 @@ class NASBOWL:
         kernels = self._of(space)
         place, parameters = selected(space, history, kernels, warped_losses, self._refits)
         process = surrogate(history, kernels[place], losses, parameters)
-        best = [history.succeeded[place].evaluation.trial.architecture for place in np.argsort(losses)[: self.parents]]
+        order = np.argsort(losses, kind="stable")[: self.parents]  # ties too in the same order on every machine
+        best = [history.succeeded[place].evaluation.trial.architecture for place in order]
         found = candidates(space, history, rng, self.candidates, best)
         scores = log_expected_improvement(*process.predict(found), float(losses.min()))
         return Trial(choose(space, history, found, scores) or sample(space, rng))

@@ -18,8 +18,8 @@ from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
-from archwright.spaces.encodings import OneHot, is_length
-from archwright.spaces.operators import draw, sample, trace, with_decision
+from archwright.spaces.encodings import OneHot
+from archwright.spaces.operators import draw, lengths, sample, trace, with_decision
 from archwright.strategies.candidates import choose, new
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import warped_losses
@@ -34,6 +34,10 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 TRIES = 100
 """Random architectures of level 0 that are drawn to find a new one."""
+
+
+TIMES = ".times"
+"""What the name of a Repeat's length ends with."""
 
 
 @dataclass
@@ -124,11 +128,11 @@ class Growth:
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        slots = OneHot(cast("Space", space)).slots
+        slots, repeated = OneHot(cast("Space", space)).slots, lengths(cast("Space", space))
         self.times = {
             name: choice
             for name, choice in slots.items()
-            if is_length(name) and isinstance(choice, Integer) and choice.low < choice.high
+            if isinstance(choice, Integer) and id(choice) in repeated and choice.low < choice.high
         }
         if not self.times:
             raise ArchwrightError(
@@ -136,7 +140,8 @@ class Growth:
                 "it needs a Repeat whose times is an Integer, as in archwright.spaces.pnas()"
             )
         self.levels = 1 + sum(choice.high - choice.low for choice in self.times.values())
-        repeats = [name.rpartition(".")[0] for name in slots if is_length(name)]
+        # Of a Repeat whose length is shared and decided elsewhere nothing is averaged: its names look like a list's.
+        repeats = [name.removesuffix(TIMES) for name, choice in slots.items() if id(choice) in repeated]
         self._place = re.compile("|".join(rf"(?<={re.escape(name)})\[\d+\]" for name in repeats))
         self._columns: dict[tuple[str, str], int] = {}
         for name, choice in slots.items():

@@ -55,12 +55,13 @@ class SMAC:
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A random architecture for the first trials and by chance, then what the forest expects to improve most."""
-        if history.asked < self.initial or not history.succeeded or rng.random() < self.interleaved:
+        known = [scored.evaluation.trial.architecture for scored in history.succeeded]
+        nothing = not known or not len(known[0])  # to learn from, or to decide
+        if history.asked < self.initial or nothing or rng.random() < self.interleaved:
             return Trial(sample(space, rng))
         losses = warped_losses(history.succeeded, rng)
-        known = [scored.evaluation.trial.architecture for scored in history.succeeded]
         forest = Forest(cast("Space", space), known, losses, self.trees)
-        best = [known[place] for place in np.argsort(losses)[:LEADERS]]
+        best = [known[place] for place in np.argsort(losses, kind="stable")[:LEADERS]]
         found = maximised(space, history, rng, forest.improvement, self.candidates, best)
         return Trial(found or sample(space, rng))
 

@@ -21,7 +21,7 @@ from archwright.strategies.scalar import Standings
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-TRIES = 100
+TRIES = 1000
 """How often it walks again when what it came to is known or excluded."""
 
 Place = tuple[str, int, int]
@@ -120,7 +120,7 @@ class TreeSearch(Learner[Walks]):
             )
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
-        """The architecture at the end of a walk down the tree, the first that is new; a random one if none is."""
+        """The architecture at the end of a walk down the tree, the first that is new; any random one if none is."""
         known = self.learned(space, history)
         tree, asked = self.tree(known), set(known.keys)
         for trial in history.pending.values():

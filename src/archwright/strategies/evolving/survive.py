@@ -85,7 +85,7 @@ class Generation:
 class Elite:
     """The best `size` of the parents and a generation of `children`, (mu + lambda), in NSGA-II's order, best first.
 
-    With one objective that order is by loss. Among equals the younger comes first, so that a search can drift.
+    With one objective that order is by loss. Of equals the youngest comes first, so that a search can drift.
     """
 
     size: int
