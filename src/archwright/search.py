@@ -225,13 +225,18 @@ class Budget:
             if value is not None and not value > 0:
                 raise ArchwrightError(f"a budget of {name} has to be more than 0, not {value}")
 
+    @property
+    def _seconds(self) -> float:
+        """To the microsecond: a budget of 123 seconds, given as minutes, is 123 seconds."""
+        return round((self.minutes or 0.0) * 60, 6)
+
     def spent(self, search: Search) -> str | None:
         """Which part of the budget is used up, in words; None if there is some of each left."""
         if self.evaluations is not None and search.history.spent >= self.evaluations:
             return f"the budget of {self.evaluations:,} evaluations is spent"
         if self.epochs is not None and search.history.epochs >= self.epochs:
             return f"the budget of {self.epochs:,g} epochs is spent"
-        if self.minutes is not None and search.elapsed >= self.minutes * 60:
+        if self.minutes is not None and search.elapsed >= self._seconds:
             return f"the budget of {self.minutes:g} minutes is spent"
         return None
 
@@ -244,11 +249,11 @@ class Budget:
             epochs = search.history.epochs
             if epochs + pending * epochs / max(done, 1) >= self.epochs:
                 return False
-        return self.minutes is None or search.elapsed < self.minutes * 60
+        return self.minutes is None or search.elapsed < self._seconds
 
     def seconds_left(self, search: Search) -> float | None:
         """Until the search has to stop; None without such a limit."""
-        return None if self.minutes is None else max(0.0, self.minutes * 60 - search.elapsed)
+        return None if self.minutes is None else max(0.0, self._seconds - search.elapsed)
 
 
 def budget(

@@ -1,5 +1,6 @@
 """Pickles that are read, and those that are refused and do nothing."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from archwright.benchmarks.pickles import read_pickle, read_torch
+from archwright.benchmarks.pickles import ADMITTED, read_pickle, read_torch
 from archwright.benchmarks.table import BadTable
 
 DATA = {
@@ -97,3 +98,14 @@ def test_torch_files_with_anything_else(tmp_path, zipped):
     with pytest.raises(BadTable, match=r"b\.pth is refused") as told:
         read_torch(tmp_path / "b.pth")
     assert "\n" not in str(told.value)
+
+
+def test_a_pickle_can_not_bend_what_reads_it():
+    """BUILD sets attributes on what GLOBAL gave, and may reach stand-ins only; what is no kind of number is none."""
+    bent = b"c_codecs\nencode\n(N}S'__defaults__'\n(S'HACK'\ntstb."
+    with contextlib.suppress(BadTable):
+        read_pickle(io.BytesIO(bent), Path("bent"))
+    assert ADMITTED["_codecs.encode"].__defaults__ is None
+    fake = b"cnumpy.core.multiarray\nscalar\n(c_codecs\nencode\nC\x01\x00tR."
+    with pytest.raises(BadTable, match="a number of kind"):
+        read_pickle(io.BytesIO(fake), Path("fake"))

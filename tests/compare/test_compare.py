@@ -9,10 +9,11 @@ import pytest
 
 import archwright as aw
 from archwright.compare.measuring import Outcome, measure
+from archwright.compare.statistics import ranking
 from archwright.compare.terms import Terms, enter
-from archwright.compare.verdict import verdict
+from archwright.compare.verdict import _about_best, verdict
 from archwright.runtime.store import StoreError
-from tests.compare.small import Failing, Greedy, InOrder, architecture, small
+from tests.compare.small import Failing, Greedy, InOrder, architecture, row, small
 
 RANDOM = aw.strategies.Random()
 
@@ -350,3 +351,42 @@ def test_the_published_figures_on_nasbench201(bench_data):
     }
     assert comparison.terms["judges"]["cifar100"]["optimum"] == pytest.approx(0.7351, abs=1e-4)
     assert verdict(comparison)[0].startswith("Better than random search: ls and re")
+
+
+def test_a_single_seed_says_what_it_can_not_tell():
+    comparison = aw.compare(small(), {"order": InOrder()}, seeds=1, evaluations=5, jobs=1)
+    assert "One seed can't tell" in " ".join(verdict(comparison))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cost", "wanted"), [(123.0, 41.0, 3), (246.0, 123.0, 2), (245.0, 49.0, 5), (250.0, 50.0, 5)]
+)
+def test_a_budget_of_seconds_is_kept_to_the_second(seconds, cost, wanted):
+    benchmark = small(seconds=False, **{"seconds@1": np.full(25, cost)})
+    found = one(InOrder(), benchmark=benchmark, seconds=seconds)
+    assert (len(found.times), found.seconds, found.complete) == (wanted, seconds, True)
+
+
+def test_what_a_table_lacks_costs_nothing_and_no_real_time():
+    benchmark = small()
+    gaps = replace(benchmark, table=replace(benchmark.table, row=lambda found: None if found["a"] == 0 else row(found)))
+    first, second = (one(InOrder(), benchmark=gaps, seconds=100.0) for _ in range(2))
+    assert first.failures == 5
+    assert first.times == second.times
+    assert first.times[:5] == (0.0,) * 5
+
+
+def test_a_verdict_never_says_the_opposite_of_its_test():
+    """A beats B narrowly on 55 seeds and loses by far on 45: better by rank, and worse by the signed ranks."""
+    wins = np.arange(100) < 55
+    scores = {"a": np.where(wins, 0.91, 0.2), "b": np.where(wins, 0.9, 0.9), "random": np.full(100, 0.1)}
+    scores = {name: values + 1e-4 * np.arange(100) for name, values in scores.items()}
+    found = ranking(scores)
+    assert next(iter(found.ranks)) == "a"
+    assert found.pair("a", "b").better == "b"
+    assert found.told_apart("a", "b")
+
+    class Stub:
+        baseline, terms, judges = "random", {"judges": {"it": {"maximize": True}}}, ["it"]
+
+    assert _about_best(Stub(), found).endswith("but b beat it pair by pair.")

@@ -151,3 +151,10 @@ def test_groups_are_the_longest_runs_without_a_difference():
     longest = [run for run in runs if not any(set(run) < set(other) for other in runs)]
     assert found.groups() == longest
     assert longest
+
+
+@pytest.mark.parametrize("differences", [[1, 1, 1, 1, 1, 0], [0.1, 0.2, 0.3, 0.4, 0.5, 0], [1] * 6])
+def test_p_is_never_below_that_of_all_signs_equal(differences):
+    """By brute force over the signs of what is not zero: at best both of the two extreme ones are as extreme."""
+    nonzero = np.count_nonzero(differences)
+    assert signed_rank(np.array(differences, dtype=float))[1] >= 2 / 2**nonzero

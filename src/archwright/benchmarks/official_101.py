@@ -46,7 +46,16 @@ def read(path: Path) -> dict[str, Numbers]:
                 rows[digest] = len(rows)
                 graphs.append(_graph(digest, adjacency, operations, metrics, checked=len(rows) <= CHECKED))
             values = _final(metrics)
-        except (ValueError, KeyError, TypeError, IndexError, struct.error) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            RecursionError,
+            OverflowError,
+            MemoryError,
+            struct.error,
+        ) as error:
             raise BadTable(f"{path} is not laid out as the files of NAS-Bench-101 are: {error!r}") from None
         row = rows[digest]
         places, numbers = measured.setdefault((epochs, repetitions[row, epochs]), (array("q"), array("d")))

@@ -11,6 +11,7 @@ import numpy as np
 
 from archwright.benchmarks.pickles import read_pickle, read_torch
 from archwright.benchmarks.table import BadTable
+from archwright.spaces.nas_bench_201 import from_string
 
 DATASETS = {  # ours: (trained on the training split, scored as) for validation and for test
     "cifar10": (("cifar10-valid", "x-valid"), ("cifar10", "ori-test")),
@@ -37,10 +38,12 @@ def read(path: Path) -> dict[str, list[Any]]:
         strings, trainings = _opened(path)
         if not strings or not all(str(text).startswith("|") for text in strings):
             raise BadTable(f"{path} is not of the topology space: its architectures are called {strings[:1]}")
+        for text in strings:
+            from_string(str(text))  # refuses what is no cell of the benchmark
         table: list[dict[str, float]] = [{} for _ in strings]
         for index, by_epochs in trainings:
             table[index] = _row(by_epochs)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, ArithmeticError) as error:
         raise BadTable(f"{path} is not laid out as the files of NATS-Bench are: {error!r}") from None
     if not any(table):
         raise BadTable(f"{path} holds no training")

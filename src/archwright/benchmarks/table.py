@@ -214,12 +214,14 @@ class Tabular:
         return frozenset(self._levels[1.0])
 
     def estimate(self, space: Any, trial: Trial) -> Evaluation:
-        """The table's row.
+        """The table's row; a failure, at no cost, if the table lacks it.
 
         Raises:
-            BadTable: no such architecture or fidelity.
+            BadTable: no such fidelity.
         """
-        row = self.benchmark._row(trial.architecture)
+        row = self.benchmark.table.row(trial.architecture)
+        if row is None:
+            return Evaluation(trial, failure=f"the table of {self.benchmark.name} has no row for it")
         level = self._levels.get(trial.fidelity) or self.benchmark.table.at(trial.fidelity)
         metrics: dict[str, float] = {}
         for name, columns in level.items():

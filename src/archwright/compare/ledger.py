@@ -64,6 +64,8 @@ class Ledger(Notes):
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         super().__init__(manifest)
         self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{folder} is a file: give a folder")
         if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
             raise StoreError(f"{folder} holds something else: give another folder")
         try:

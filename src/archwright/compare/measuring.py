@@ -166,7 +166,7 @@ def _measure(terms: Terms, label: str, strategy: Timed, seed: int) -> Outcome:
         tuple(times),
         tuple(values),
         tuple(incumbents),
-        run.elapsed,
+        run.elapsed if terms.seconds is None else min(run.elapsed, terms.seconds),
         run.ended or "",
         run.budget.spent(run) is not None,
         run.history.asked,

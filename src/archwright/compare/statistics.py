@@ -77,7 +77,7 @@ class Ranking:
 
     def told_apart(self, one: str, other: str) -> bool:
         """Whether the seeds show a difference between two strategies."""
-        return self.pair(one, other).told_apart and self.any_differ
+        return self.any_differ and self.pair(one, other).told_apart
 
     def pair(self, one: str, other: str) -> Pair:
         """The two strategies' comparison."""
@@ -165,7 +165,9 @@ def signed_rank(differences: Vector) -> tuple[float, float]:
     sizes = np.abs(differences)
     exact = len(sizes) <= 50 and bool(sizes.all()) and len(np.unique(sizes)) == len(sizes)
     method: Any = "exact" if exact else "asymptotic"
-    return signed, min(1.0, float(wilcoxon(differences, zero_method="zsplit", method=method).pvalue))
+    p = float(wilcoxon(differences, zero_method="zsplit", method=method).pvalue)
+    least = 2.0 ** (1 - np.count_nonzero(differences))  # all signs equal: so rare, and no rarer, by chance
+    return signed, min(1.0, max(p, float(least)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

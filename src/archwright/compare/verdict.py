@@ -81,11 +81,20 @@ def _about_best(comparison: Comparison, ranking: Ranking) -> str:
     best, *rest = ranking.ranks
     told = [ranking.pair(best, name) for name in rest if ranking.told_apart(best, name)]
     unclear = [name for name in rest if not ranking.told_apart(best, name)]
+    against = _against(ranking, best)
     begin = f"{_start(_called(comparison, best))} has the best average rank ({ranking.ranks[best]:.2f})"
+    if against:
+        return f"{begin}, but {_list([_called(comparison, name) for name in against])} beat it pair by pair."
     if not unclear:
         return f"{begin} and is better than every other ({_at_most(told)})."
     others = _list([_called(comparison, name) for name in unclear], "or")
     return f"{begin}, but these {ranking.seeds} seeds can't tell it from {others}."
+
+
+def _against(ranking: Ranking, best: str) -> list[str]:
+    """Who is better than the best by rank, pair by pair: they win less often, but by more."""
+    others = (name for name in ranking.ranks if name != best)
+    return [name for name in others if ranking.told_apart(best, name) and ranking.pair(best, name).better == name]
 
 
 def _other_judges(comparison: Comparison) -> Iterator[str]:
@@ -94,7 +103,10 @@ def _other_judges(comparison: Comparison) -> Iterator[str]:
         if ranking.any_differ:
             best, *others = ranking.ranks
             unclear = [_called(comparison, name) for name in others if not ranking.told_apart(best, name)]
+            against = _against(ranking, best)
             rest = f"can't be told from {_list(unclear, 'or')}" if unclear else "is better than every other"
+            if against:
+                rest = f"is beaten pair by pair by {_list([_called(comparison, name) for name in against])}"
             called = _called(comparison, best)
             yield f"Judged by {judge}, {called} has the best average rank ({ranking.ranks[best]:.2f}) and {rest}."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from typing import Any
@@ -46,7 +47,7 @@ class Simulated(Executor):
         """The clock jumps to the next arrival (a set of one), or by `timeout` if nothing arrives before (empty)."""
         end, _, future = self._ends[0]
         if timeout is not None and end > self._now + timeout:
-            self._now += timeout
+            self._now = math.nextafter(self._now + timeout, math.inf)  # never rounded to just before the end
             return set()
         heapq.heappop(self._ends)
         self._now = max(self._now, end)
