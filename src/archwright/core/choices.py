@@ -135,21 +135,21 @@ def to_unit(choice: Integer | Real, value: Value) -> float:
     if choice.high == choice.low:
         return 0.0
     if choice.log:
-        low, high = _sides(choice)
+        low, high = sides(choice)
         return math.log(value / low) / math.log(high / low)
     return (value - choice.low) / (choice.high - choice.low)
 
 
 def from_unit(choice: Integer | Real, unit: float) -> Value:
     """The inverse of `to_unit`; an Integer's unit interval is cut into one equal cell a value (in the log: by size)."""
-    low, high = _sides(choice)
+    low, high = sides(choice)
     value = low * (high / low) ** unit if choice.log else low + unit * (high - low)
     if isinstance(choice, Integer):
         return min(max(round(value), choice.low), choice.high)
     return min(max(value, choice.low), choice.high)
 
 
-def _sides(choice: Integer | Real) -> tuple[float, float]:
+def sides(choice: Integer | Real) -> tuple[float, float]:
     """The ends of the unit interval; an Integer's half a step outside, so that every value gets its share."""
     step = 0.5 if isinstance(choice, Integer) else 0.0
     return choice.low - step, choice.high + step

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from archwright.core.architecture import Architecture
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
 from archwright.spaces.operators import sample
 from archwright.strategies.acquisition import log_expected_improvement
-from archwright.strategies.candidates import maximised
+from archwright.strategies.candidates import leading, maximised
 from archwright.strategies.designs import latin_hypercube
 from archwright.strategies.models.arc import Arc
 from archwright.strategies.models.refit import Refits
@@ -55,8 +53,7 @@ class ArcKernel:
         kernel = Arc(space, ard=self.ard)
         parameters = refitted(space, history, kernel, warped_losses, self._refits)
         process = surrogate(history, kernel, losses, parameters)
-        order = np.argsort(losses, kind="stable")[: self.parents]  # ties too in the same order on every machine
-        best = [history.succeeded[place].evaluation.trial.architecture for place in order]
+        best = leading(history, losses, self.parents)
 
         def score(found: Sequence[Architecture]) -> Array:
             return log_expected_improvement(*process.predict(found), float(losses.min()))

@@ -16,7 +16,7 @@ from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
 from archwright.spaces.encodings import OneHot, PathEncoding, own_graph
 from archwright.spaces.operators import lengths, sample
-from archwright.strategies.candidates import candidates, choose
+from archwright.strategies.candidates import candidates, choose, leading
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import warped_losses
 from archwright.strategies.scalar import scalars
@@ -66,8 +66,7 @@ class BANANAS:
             return Trial(sample(space, rng))
         length = known - (known - self.initial) % self.every
         predictor = self._refits(space, history, length, lambda: self._trained(space, history, length))
-        order = np.argsort(scalars(history, rng), kind="stable")[: self.parents]
-        best = [history.succeeded[place].evaluation.trial.architecture for place in order]
+        best = leading(history, scalars(history, rng), self.parents)
         found = candidates(space, history, rng, self.candidates, best)
         predicted = predictor(found)  # (members, m)
         spread = predicted.std(axis=0, ddof=1) if self.members > 1 else np.zeros(len(found))

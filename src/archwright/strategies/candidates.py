@@ -37,7 +37,7 @@ def candidates(
     Candidates differ from what was asked in their decisions; an equal graph may hide behind other decisions, and keys
     of all candidates can cost more than the model: let `choose` choose among them.
     """
-    asked = _asked(history)
+    known = asked(history)
     found: dict[Architecture, None] = {}
     for attempt in range(2 * count):
         if len(found) == count:
@@ -46,14 +46,14 @@ def candidates(
             made = _mutant(space, parents[attempt // 2 % len(parents)], rng)
         else:
             made = sample(space, rng)
-        if made not in asked:
+        if made not in known:
             found[made] = None
     return list(found)
 
 
 def new(space: SearchSpace, history: History, ranked: Iterable[Architecture]) -> Iterator[Architecture]:
     """Those of `ranked` whose graph is neither known nor pending, in their order."""
-    known = {key_of(space, architecture) for architecture in _asked(history)}
+    known = {key_of(space, architecture) for architecture in asked(history)}
     return (architecture for architecture in ranked if key_of(space, architecture) not in known)
 
 
@@ -97,9 +97,19 @@ def _ranked(found: Sequence[Architecture], scores: np.ndarray[Any, Any]) -> Iter
     return (found[place] for place in np.argsort(-scores, kind="stable"))
 
 
-def _asked(history: History) -> set[Architecture]:
-    asked = {trial.architecture for trial in history.pending.values()}
-    return asked | {evaluation.trial.architecture for evaluation in history}
+def asked(history: History) -> set[Architecture]:
+    """What was asked about, answered or pending."""
+    pending = {trial.architecture for trial in history.pending.values()}
+    return pending | {evaluation.trial.architecture for evaluation in history}
+
+
+def leading(history: History, losses: np.ndarray[Any, Any], count: int) -> list[Architecture]:
+    """The `count` successes of the smallest losses (one each), best first.
+
+    The sort is stable: numpy's default orders ties, which repeated answers make, as the processor likes.
+    """
+    order = np.argsort(losses, kind="stable")[:count]
+    return [history.succeeded[place].evaluation.trial.architecture for place in order]
 
 
 def _mutant(space: SearchSpace, parent: Architecture, rng: Generator) -> Architecture:

@@ -11,6 +11,7 @@ from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
 from archwright.spaces.operators import enumerate_all
+from archwright.strategies.candidates import asked
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -56,9 +57,8 @@ class Exhaustive:
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial | None:
         """The first architecture that was not asked about yet."""
         if self._cursor is None or not self._cursor.continues(space, history):
-            asked = {trial.architecture for trial in history.pending.values()}
-            asked |= {evaluation.trial.architecture for evaluation in history}
-            left = (architecture for architecture in enumerate_all(space) if architecture not in asked)
+            known = asked(history)
+            left = (architecture for architecture in enumerate_all(space) if architecture not in known)
             self._cursor = Cursor(space, history, left)
         architecture = self._cursor.next()
         return None if architecture is None else Trial(architecture)

@@ -19,7 +19,7 @@ from archwright.spaces.encodings import labelled_graph
 from archwright.spaces.graphs import PASSING, Graph
 from archwright.spaces.operators import sample
 from archwright.strategies.acquisition import log_expected_improvement
-from archwright.strategies.candidates import candidates, choose
+from archwright.strategies.candidates import candidates, choose, leading
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import selected, surrogate, warped_losses
 
@@ -64,8 +64,7 @@ class NASBOWL:
         kernels = self._of(space)
         place, parameters = selected(space, history, kernels, warped_losses, self._refits)
         process = surrogate(history, kernels[place], losses, parameters)
-        order = np.argsort(losses, kind="stable")[: self.parents]  # ties too in the same order on every machine
-        best = [history.succeeded[place].evaluation.trial.architecture for place in order]
+        best = leading(history, losses, self.parents)
         found = candidates(space, history, rng, self.candidates, best)
         scores = log_expected_improvement(*process.predict(found), float(losses.min()))
         return Trial(choose(space, history, found, scores) or sample(space, rng))

@@ -19,7 +19,7 @@ from archwright.spaces.encodings import labelled_graph
 from archwright.spaces.graphs import PASSING, Graph
 from archwright.spaces.operators import mutate, sample
 from archwright.strategies.acquisition import log_expected_improvement
-from archwright.strategies.candidates import choose
+from archwright.strategies.candidates import asked, choose
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import refitted, surrogate, warped_losses
 
@@ -87,8 +87,7 @@ class NASBOT:
         self, space: SearchSpace, history: History, process: GaussianProcess, losses: Array, rng: Generator
     ) -> tuple[list[Architecture], Array]:
         """All offspring that were never asked about, and the logarithm of the improvement expected of each."""
-        asked = {item.trial.architecture for item in history}
-        asked |= {trial.architecture for trial in history.pending.values()}
+        known = asked(history)
         parents, fitness = [scored.evaluation.trial.architecture for scored in history.succeeded], -losses
         found: list[Architecture] = []
         scores = np.zeros(0)
@@ -98,10 +97,10 @@ class NASBOT:
                 child = parents[place]
                 for _ in range(1 + int(rng.choice(len(EDITS), p=EDITS))):
                     child = mutate(space, child, rng)
-                if child not in asked:
+                if child not in known:
                     born[child] = None
             if born:
-                asked |= born.keys()
+                known |= born.keys()
                 found += born
                 worth = log_expected_improvement(*process.predict(list(born)), float(losses.min()))
                 scores = np.append(scores, worth)

@@ -17,7 +17,7 @@ from archwright.core.trial import Trial
 from archwright.spaces.encodings import OneHot
 from archwright.spaces.operators import sample
 from archwright.strategies.acquisition import log_expected_improvement
-from archwright.strategies.candidates import LEADERS, maximised
+from archwright.strategies.candidates import LEADERS, leading, maximised
 from archwright.strategies.models.surrogate import warped_losses
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class SMAC:
             return Trial(sample(space, rng))
         losses = warped_losses(history.succeeded, rng)
         forest = Forest(cast("Space", space), known, losses, self.trees)
-        best = [known[place] for place in np.argsort(losses, kind="stable")[:LEADERS]]
+        best = leading(history, losses, LEADERS)
         found = maximised(space, history, rng, forest.improvement, self.candidates, best)
         return Trial(found or sample(space, rng))
 

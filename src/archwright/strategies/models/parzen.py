@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from archwright.core.architecture import Value
-from archwright.core.choices import Choice, Integer, Open, Real, from_unit, to_unit
+from archwright.core.choices import Choice, Integer, Open, Real, from_unit, sides, to_unit
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -98,7 +98,7 @@ def cell(choice: Integer | Real, value: Value) -> tuple[float, float]:
     """From where to where a value reaches between 0 and 1, as `from_unit` cuts the range; a Real's is a point."""
     if isinstance(choice, Real):
         return (to_unit(choice, value),) * 2
-    low, high = choice.low - 0.5, choice.high + 0.5
+    low, high = sides(choice)
     if choice.log:
         return tuple(math.log(side / low) / math.log(high / low) for side in (value - 0.5, value + 0.5))  # type: ignore[return-value]
     return (value - 0.5 - low) / (high - low), (value + 0.5 - low) / (high - low)
