@@ -1,4 +1,4 @@
-"""What a space leaves open: `Choice`, `Integer`, `Real` and `Repeat`.
+"""What a space leaves open: `Choice`, `Subset`, `Integer`, `Real` and `Repeat`.
 
 They nest in one another and in dicts, lists, tuples and `functools.partial`. The *same object* in two
 places is decided once; inside a `Repeat` each repetition decides anew.
@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 from archwright.core.architecture import Value
@@ -45,6 +46,34 @@ class Choice:
 
     def __repr__(self) -> str:
         return f"Choice({', '.join(self.labels)})"
+
+
+class Subset(Choice):
+    """`size` of several items, in their order: the inputs that a node reads, say. Its options are the combinations.
+
+    An item's own choices are decided only where it is taken, and are named by the item's place, so that an item which
+    two combinations share keeps its decisions from one to the other.
+
+    Args:
+        none: where the choices are relaxed, those in an item have one candidate more: that the item takes no part.
+    """
+
+    def __init__(self, size: int, *items: Any, none: bool = True) -> None:
+        if not 1 <= size <= len(items):
+            raise BadSpace(f"a Subset takes between 1 and all of its items, not {size} of {len(items)}")
+        self.items, self.size, self.none = items, size, none
+        self.combinations = tuple(combinations(range(len(items)), size))
+        super().__init__(*(Members(items[place] for place in taken) for taken in self.combinations))
+        self.labels = tuple("+".join(map(str, taken)) for taken in self.combinations)
+
+    def __repr__(self) -> str:
+        return f"Subset({self.size} of {len(self.items)})"
+
+
+class Members(tuple[Any, ...]):
+    """The items that were taken of a Subset."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, eq=False)

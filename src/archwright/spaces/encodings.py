@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from archwright.core.architecture import Architecture
-from archwright.core.choices import Choice, Integer, Open, Real, Repeat, to_unit
+from archwright.core.choices import Choice, Integer, Open, Real, Repeat, Subset, to_unit
 from archwright.core.protocols import SearchSpace
 from archwright.spaces.graphs import PASSING, Graph, paths
 from archwright.spaces.operators import opened
@@ -66,7 +66,10 @@ class OneHot:
             return after | {id(tree)}
         if isinstance(tree, Choice | Integer | Real):
             self.slots[name] = tree
-            if isinstance(tree, Choice):
+            if isinstance(tree, Subset):
+                for index, item in enumerate(tree.items):
+                    self._collect(item, f"{name}[{index}]", decided | {id(tree)})
+            elif isinstance(tree, Choice):
                 for text, option in zip(tree.labels, tree.options, strict=True):
                     self._collect(option, f"{name}={text}", decided | {id(tree)})
             return decided | {id(tree)}
@@ -143,6 +146,8 @@ def decision_graph(space: SearchSpace, architecture: Architecture) -> Graph:
         if opener != vertex - 1:
             edges.append((opener, vertex, ""))
         branch[f"{name}={text}"] = vertex
+        if isinstance(choice, Subset):
+            branch[name] = vertex
         if name.endswith(".times"):  # a length opens all that is repeated
             branch[name.removesuffix(".times")] = vertex
     return Graph((*labels, "output"), (*edges, (len(labels) - 1, len(labels), "")))

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archwright.core.architecture import Architecture, BadArchitecture
-from archwright.core.choices import BadSpace, Choice, Decide, Integer, Real, Repeat, accepts, label
+from archwright.core.choices import BadSpace, Choice, Decide, Integer, Members, Real, Repeat, Subset, accepts, label
 from archwright.core.errors import one_of
 from archwright.core.signature import Signature
 from archwright.spaces.graphs import Graph
@@ -158,6 +158,11 @@ def _resolve(tree: Any, name: str, decide: Decide, scope: Scope) -> Any:
                 if isinstance(option, _CONTAINERS)
                 else option
             )
+        return scope[id(tree)]
+    if kind is Subset:
+        if id(tree) not in scope:
+            taken = tree.combinations[decide(name, tree)]
+            scope[id(tree)] = Members(_resolve(tree.items[i], f"{name}[{i}]", decide, scope) for i in taken)
         return scope[id(tree)]
     if kind is Integer or kind is Real:
         if id(tree) not in scope:
