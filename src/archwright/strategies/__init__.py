@@ -10,23 +10,34 @@ if TYPE_CHECKING:
     from archwright.strategies.arc_kernel import ArcKernel
     from archwright.strategies.bananas import BANANAS
     from archwright.strategies.cgp import CGP
+    from archwright.strategies.darts import DARTS, UnrolledDARTS
+    from archwright.strategies.darts_pt import DARTSPT
+    from archwright.strategies.dr_nas import DrNAS
+    from archwright.strategies.enas import ENAS
     from archwright.strategies.evolution import Evolution as Evolution
     from archwright.strategies.exhaustive import Exhaustive
+    from archwright.strategies.expected_cost import ExpectedCost as ExpectedCost
     from archwright.strategies.expected_hypervolume import ExpectedHypervolume
+    from archwright.strategies.gdas import GDAS
     from archwright.strategies.genetic_cnn import GeneticCNN
     from archwright.strategies.lemonade import LEMONADE
     from archwright.strategies.local_search import LocalSearch
+    from archwright.strategies.mask_connect import MaskConnect
     from archwright.strategies.nas_bowl import NASBOWL
     from archwright.strategies.nasbot import NASBOT
     from archwright.strategies.nsga2 import NSGA2
     from archwright.strategies.optuna_sampler import OptunaSampler
+    from archwright.strategies.pc_darts import PCDARTS
     from archwright.strategies.pnas import PNAS
     from archwright.strategies.ppo import PPO
+    from archwright.strategies.proxyless_nas import ProxylessNAS
     from archwright.strategies.q_learning import QLearning
     from archwright.strategies.random_search import Random
     from archwright.strategies.regularized_evolution import RegularizedEvolution
     from archwright.strategies.reinforce import Reinforce
+    from archwright.strategies.robust_darts import RobustDARTS
     from archwright.strategies.smac import SMAC
+    from archwright.strategies.snas import SNAS
     from archwright.strategies.tournament_evolution import TournamentEvolution
     from archwright.strategies.tpe import TPE
     from archwright.strategies.tree_search import TreeSearch
@@ -34,49 +45,71 @@ if TYPE_CHECKING:
 __all__ = [
     "BANANAS",
     "CGP",
+    "DARTS",
+    "DARTSPT",
+    "ENAS",
+    "GDAS",
     "LEMONADE",
     "NASBOT",
     "NASBOWL",
     "NSGA2",
+    "PCDARTS",
     "PNAS",
     "PPO",
     "SMAC",
+    "SNAS",
     "TPE",
     "ArcKernel",
+    "DrNAS",
     "Exhaustive",
     "ExpectedHypervolume",
     "GeneticCNN",
     "LocalSearch",
+    "MaskConnect",
     "OptunaSampler",
+    "ProxylessNAS",
     "QLearning",
     "Random",
     "RegularizedEvolution",
     "Reinforce",
+    "RobustDARTS",
     "TournamentEvolution",
     "TreeSearch",
+    "UnrolledDARTS",
 ]
 
 MODULES = {  # each strategy's file, loaded when it is first used
     "arc_kernel": ["ArcKernel"],
     "bananas": ["BANANAS"],
     "cgp": ["CGP"],
+    "darts": ["DARTS", "UnrolledDARTS"],
+    "darts_pt": ["DARTSPT"],
+    "dr_nas": ["DrNAS"],
+    "enas": ["ENAS"],
     "evolution": ["Evolution"],  # composed of parts in Python, so none of those that the command line names
     "exhaustive": ["Exhaustive"],
+    "expected_cost": ["ExpectedCost"],  # of which gradient strategies hold one
     "expected_hypervolume": ["ExpectedHypervolume"],
+    "gdas": ["GDAS"],
     "genetic_cnn": ["GeneticCNN"],
     "lemonade": ["LEMONADE"],
     "local_search": ["LocalSearch"],
+    "mask_connect": ["MaskConnect"],
     "nas_bowl": ["NASBOWL"],
     "nasbot": ["NASBOT"],
     "nsga2": ["NSGA2"],
     "optuna_sampler": ["OptunaSampler"],
+    "pc_darts": ["PCDARTS"],
     "pnas": ["PNAS"],
     "ppo": ["PPO"],
+    "proxyless_nas": ["ProxylessNAS"],
     "q_learning": ["QLearning"],
     "random_search": ["Random"],
     "regularized_evolution": ["RegularizedEvolution"],
     "reinforce": ["Reinforce"],
+    "robust_darts": ["RobustDARTS"],
     "smac": ["SMAC"],
+    "snas": ["SNAS"],
     "tournament_evolution": ["TournamentEvolution"],
     "tpe": ["TPE"],
     "tree_search": ["TreeSearch"],

@@ -84,13 +84,16 @@ class Controller(nn.Module):
             seen = self.places.weight[self._place[name]] + self.taken.weight[before]
             output, state = self.lstm(seen[None, None], state)
             rows = slice(self._row[name], self._row[name] + options)
-            logits = functional.linear(output[0, 0], self.softmax.weight[rows], self.softmax.bias[rows])
-            cumulative = torch.softmax(logits, 0).cumsum(0).tolist()
+            cumulative = torch.softmax(self.logits(output[0, 0], rows), 0).cumsum(0).tolist()
             option = min(bisect_right(cumulative, rng.random()), options - 1)
             before = self._row[name] + option
             return option
 
         return pick
+
+    def logits(self, features: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Of the options in `rows`, from the LSTM's last layer: (..., hidden) -> (..., options)."""
+        return functional.linear(features, self.softmax.weight[rows], self.softmax.bias[rows])
 
     def __call__(self, sequences: Sequence[Sequence[Decision]]) -> tuple[Tensor, Tensor]:
         """As `forward`, typed."""
@@ -98,10 +101,21 @@ class Controller(nn.Module):
 
     def forward(self, sequences: Sequence[Sequence[Decision]]) -> tuple[Tensor, Tensor]:
         """Log-probability of each sequence, and entropy of the decisions along it: two of shape (sequences,)."""
-        longest = max(map(len, sequences), default=0)
-        if longest == 0:  # a space with nothing to decide
+        if not any(sequences):  # a space with nothing to decide
             none = torch.zeros(len(sequences), dtype=torch.float64, requires_grad=True)
             return none, none
+        owner, option, logs, probabilities = self.along(sequences)
+        taken = logs.gather(1, option[:, None])[:, 0]
+        nothing = torch.zeros(len(sequences), dtype=logs.dtype)
+        return nothing.index_add(0, owner, taken), nothing.index_add(0, owner, -(probabilities * logs).sum(1))
+
+    def along(self, sequences: Sequence[Sequence[Decision]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All decisions of all sequences, one after the other.
+
+        Returns the sequence and the option taken, two of shape (decisions,); and log-probabilities and probabilities of
+        the options of all places, two of shape (decisions, options), 0 for those that a decision has not.
+        """
+        longest = max(map(len, sequences))
         place, before = (torch.zeros(len(sequences), longest, dtype=torch.long) for _ in range(2))
         rows: list[tuple[int, int, int, int, int]] = []  # sequence, step, first option's row, options, row taken
         for index, sequence in enumerate(sequences):
@@ -113,14 +127,11 @@ class Controller(nn.Module):
                 rows.append((index, step, row, decision.options, last))
         owner, time, low, count, option = torch.tensor(rows).T
         output, _ = self.lstm(self.places(place) + self.taken(before))  # (sequences, longest, hidden)
-        logits = self.softmax(output[owner, time])  # (decisions, options of all places)
+        logits = self.logits(output[owner, time])
         columns = torch.arange(logits.shape[1])
         own = (columns >= low[:, None]) & (columns < (low + count)[:, None])
         logs = logits.masked_fill(~own, -math.inf).log_softmax(1).masked_fill(~own, 0.0)
-        probabilities = logs.exp() * own
-        taken = logs.gather(1, option[:, None])[:, 0]
-        nothing = torch.zeros(len(sequences), dtype=logits.dtype)
-        return nothing.index_add(0, owner, taken), nothing.index_add(0, owner, -(probabilities * logs).sum(1))
+        return owner, option, logs, logs.exp() * own
 
 
 class Policy:

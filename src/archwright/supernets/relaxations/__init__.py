@@ -1,0 +1,1 @@
+"""What the gradient strategies relax a space to: one file, one paper."""

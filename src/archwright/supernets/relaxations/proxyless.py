@@ -1,0 +1,71 @@
+"""ProxylessNAS (Cai et al., 2019): binary gates, two paths at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from archwright.supernets.relaxation import Step, Weights
+from archwright.supernets.relaxations.sampled import Sampled, gumbel, straight_through
+
+if TYPE_CHECKING:
+    from archwright.supernets.open_network import OpenNetwork
+
+
+class BinaryGates(Sampled):
+    """Of each choice two candidates are drawn, and one of the two is open, as if the others were not there.
+
+    Both are computed: the gates' gradients then give dL/d alpha_i = sum_j dL/dg_j p_j (delta_ij - p_i), equation 4, of
+    the two alone. Afterwards both logits are shifted so that the others' probabilities stay (section 3.2.1).
+
+    Args:
+        every: steps of the weights for one of the architecture.
+        settings: as for `Relaxation`.
+    """
+
+    def __init__(self, network: OpenNetwork, every: int, **settings: Any) -> None:
+        super().__init__(network, **settings)
+        self.every, self._steps = every, 0
+        self._pairs: dict[str, Tensor] = {}
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """Counts steps anew, so that an epoch doesn't depend on those before."""
+        super().begin(epoch, epochs)
+        self._steps = 0
+
+    def weights(self) -> dict[str, Weights]:
+        """Two candidates of each choice, without replacement: weight 1 for the open one, 0 for the other."""
+        drawn: dict[str, Weights] = {}
+        for name, row in zip(self.names, self.logits, strict=True):
+            pair = self._pairs[name] = (row.detach() + gumbel(row)).topk(min(2, len(row))).indices
+            gates = torch.softmax(row[pair], 0)
+            active = int(torch.multinomial(gates.detach(), 1))
+            drawn[name] = {
+                option: straight_through(float(place == active), gates[place])
+                for place, option in enumerate(pair.tolist())
+            }
+        return drawn
+
+    def cost(self) -> Tensor | float:
+        """The penalty's expectation, as if the two candidates were all."""
+        if self.penalty is None:
+            return 0.0
+        gates = {}
+        for name, row in zip(self.names, self.logits, strict=True):
+            pair = self._pairs[name]
+            gates[name] = torch.zeros_like(row).scatter(0, pair, torch.softmax(row[pair], 0))
+        return self.penalty(gates)
+
+    def learn(self, step: Step) -> None:
+        """A step of the architecture after every so many of the weights."""
+        self._steps += 1
+        if self._rests or self._steps % self.every:
+            return
+        before = [row.detach().clone() for row in self.logits]
+        super().learn(step)
+        with torch.no_grad():
+            for name, row, old in zip(self.names, self.logits, before, strict=True):
+                pair = self._pairs[name]
+                row[pair] -= torch.logsumexp(row[pair], 0) - torch.logsumexp(old[pair], 0)

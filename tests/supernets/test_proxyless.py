@@ -1,0 +1,160 @@
+from collections import Counter
+from itertools import permutations
+
+import pytest
+import torch
+
+from archwright.core.errors import ArchwrightError
+from archwright.strategies import ProxylessNAS
+from archwright.supernets.bilevel import first_order
+from tests.supernets.small import chain, hand_on, layer, opened, spread_out, step_of, wave
+
+OPTIONS = (hand_on, layer, wave)
+
+
+class Linear:
+    """sum_i p_i c_i with c = 1, 2, 3, of every choice."""
+
+    def over(self, network):
+        return lambda probabilities: sum(row @ torch.arange(1.0, 4.0).double() for row in probabilities.values())
+
+
+def relaxed(length=1, options=OPTIONS, **settings):
+    network = opened(chain(length, options=options))
+    return spread_out(ProxylessNAS(**settings).relax(network)), step_of(network)
+
+
+def gate_slopes(step, active):
+    """dL/dg_j for each candidate of the only op, by finite differences round the gates where `active` is open."""
+    slopes = []
+    for option in range(len(step.network.mixed[0].candidates)):
+        losses = []
+        for difference in (1e-5, -1e-5):
+            gates = {place: float(place == active) for place in range(len(step.network.mixed[0].candidates))}
+            gates[option] += difference
+            step.network.mix({"ops[0]": gates})
+            losses.append(float(step.loss(step.valid).detach()))
+        slopes.append((losses[0] - losses[1]) / 2e-5)
+    return slopes
+
+
+def equation_4(slopes, p):
+    """dL/d alpha_i = sum_j dL/dg_j p_j (delta_ij - p_i), in loops; p by candidate, for those that take part."""
+    return {i: sum(slopes[j] * p[j] * ((i == j) - p[i]) for j in p) for i in p}
+
+
+def drawn(relaxation):
+    """The two candidates of the last draw, the open one first."""
+    weights = relaxation.network.choices["ops[0]"].weights
+    return tuple(sorted(weights, key=lambda option: -float(weights[option].detach())))
+
+
+def probability_of(pair, p):
+    """That these two are drawn without replacement, in either order, and then the first of them opened."""
+    a, b = pair
+    return (p[a] * p[b] / (1 - p[a]) + p[b] * p[a] / (1 - p[b])) * p[a] / (p[a] + p[b])
+
+
+def test_the_gradient_of_each_pair_is_equation_4_for_the_two():
+    relaxation, step = relaxed()
+    p = relaxation.probabilities()["ops[0]"].tolist()
+    seen = set()
+    for seed in range(40):
+        torch.manual_seed(seed)
+        (made,) = first_order(relaxation, step)
+        pair = drawn(relaxation)
+        seen.add(pair)
+        own = {option: p[option] / sum(p[other] for other in pair) for option in pair}
+        wanted = equation_4(gate_slopes(step, pair[0]), own)
+        assert made.tolist() == pytest.approx([wanted.get(option, 0.0) for option in range(3)], rel=1e-6, abs=1e-9)
+    assert seen == set(permutations(range(3), 2))
+
+
+def test_pairs_come_by_their_probabilities():
+    relaxation, _ = relaxed()
+    p = relaxation.probabilities()["ops[0]"].tolist()
+    torch.manual_seed(0)
+    count = 4000
+    counts = Counter()
+    for _ in range(count):
+        relaxation.apply_weights()
+        counts[drawn(relaxation)] += 1
+    for pair in permutations(range(3), 2):
+        share = probability_of(pair, p)
+        assert abs(counts[pair] / count - share) < 4 * (share * (1 - share) / count) ** 0.5
+
+
+def test_the_mean_over_draws_is_the_expectation_over_pairs():
+    relaxation, step = relaxed()
+    p = relaxation.probabilities()["ops[0]"].tolist()
+    wanted = torch.zeros(3, dtype=torch.float64)
+    for pair in permutations(range(3), 2):
+        own = {option: p[option] / sum(p[other] for other in pair) for option in pair}
+        for option, value in equation_4(gate_slopes(step, pair[0]), own).items():
+            wanted[option] += probability_of(pair, p) * value
+    torch.manual_seed(0)
+    draws = torch.stack([first_order(relaxation, step)[0] for _ in range(1500)])
+    assert torch.all((draws.mean(0) - wanted).abs() < 4 * draws.std(0) / 1500**0.5)
+    assert wanted.abs().max() > 8 * (draws.std(0) / 1500**0.5).max()  # the mean is told from zero
+
+
+def test_of_two_candidates_the_gradient_is_exactly_equation_4():
+    relaxation, step = relaxed(options=OPTIONS[:2])
+    p = dict(enumerate(relaxation.probabilities()["ops[0]"].tolist()))
+    for seed in range(6):
+        torch.manual_seed(seed)
+        (made,) = first_order(relaxation, step)
+        wanted = equation_4(gate_slopes(step, drawn(relaxation)[0]), p)
+        assert made.tolist() == pytest.approx(list(wanted.values()), rel=1e-6, abs=1e-9)
+
+
+def test_after_a_step_the_other_probabilities_are_what_they_were():
+    relaxation, step = relaxed(length=3, learning_rate=0.5, warmup=0.0, every=1)
+    relaxation.begin(0, 10)
+    before = {name: row.detach() for name, row in relaxation.probabilities().items()}
+    relaxation.learn(step)
+    for name, row in relaxation.probabilities().items():
+        row = row.detach()
+        pair = sorted(step.network.choices[name].weights)
+        (other,) = {0, 1, 2} - set(pair)
+        assert float(row[other]) == pytest.approx(float(before[name][other]), rel=1e-12)
+        assert abs(float(row[pair[0]] - before[name][pair[0]])) > 0.01
+
+
+def test_the_architecture_learns_every_fifth_step_after_the_warm_up():
+    relaxation, step = relaxed()
+    changed = []
+    for epoch in range(4):
+        relaxation.begin(epoch, 4)
+        for number in range(1, 12):
+            before = relaxation.logits[0].detach().clone()
+            relaxation.learn(step)
+            if not torch.equal(before, relaxation.logits[0]):
+                changed.append((epoch, number))
+    assert changed == [(epoch, number) for epoch in (1, 2, 3) for number in (5, 10)]
+
+
+def test_weights_learn_on_one_path():
+    relaxation, step = relaxed(length=2)
+    for _ in relaxation.draws():
+        assert all(list(choice.weights.values()) == [1.0] for choice in step.network.choices.values())
+
+
+def test_the_penalty_is_expected_over_the_two():
+    relaxation, _ = relaxed(penalty=Linear())
+    torch.manual_seed(1)
+    relaxation.apply_weights()
+    pair = drawn(relaxation)
+    p = relaxation.probabilities()["ops[0]"].tolist()
+    own = {option: p[option] / sum(p[other] for other in pair) for option in pair}
+    cost = relaxation.cost()
+    assert float(cost.detach()) == pytest.approx(sum(own[option] * (option + 1) for option in pair))
+    (gradient,) = torch.autograd.grad(cost, list(relaxation.logits))
+    wanted = equation_4([1.0, 2.0, 3.0], own)
+    assert gradient.tolist() == pytest.approx([wanted.get(option, 0.0) for option in range(3)])
+
+
+@pytest.mark.parametrize("settings", [{"warmup": 1.0}, {"warmup": -0.1}, {"every": 0}])
+def test_settings_that_would_never_learn_are_refused(settings):
+    with pytest.raises(ArchwrightError):
+        ProxylessNAS(**settings)
