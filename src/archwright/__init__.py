@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archwright import benchmarks, estimators, export, recipes, reports, spaces, strategies, tasks
+from archwright import benchmarks, estimators, export, recipes, reports, spaces, strategies, supernets, tasks
 from archwright.compare import compare
 from archwright.core.architecture import Architecture, BadArchitecture
-from archwright.core.choices import BadSpace, Choice, Integer, Real, Repeat
+from archwright.core.choices import BadSpace, Choice, Integer, Real, Repeat, Subset
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.lazy import lazy
@@ -64,6 +64,7 @@ __all__ = [
     "Space",
     "StoreError",
     "Strategy",
+    "Subset",
     "Trial",
     "UnfairComparison",
     "Winner",
@@ -84,6 +85,7 @@ __all__ = [
     "search",
     "spaces",
     "strategies",
+    "supernets",
     "tasks",
 ]
 

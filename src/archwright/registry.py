@@ -10,7 +10,7 @@ from archwright.core.parts import kebab, rebuildable, remake
 
 
 def parts(kind: str) -> Mapping[str, Callable[..., Any]]:
-    """The library's parts of a kind: spaces, strategies, estimators, tasks, costs, benchmarks or recipes.
+    """The library's parts of a kind, such as spaces, strategies, estimators or recipes.
 
     Raises:
         ArchwrightError: there is no such kind.
@@ -21,6 +21,8 @@ def parts(kind: str) -> Mapping[str, Callable[..., Any]]:
         "estimators": _estimators,
         "tasks": _tasks,
         "costs": _costs,
+        "samplings": _samplings,
+        "hypernetworks": _hypernetworks,
         "benchmarks": _benchmarks,
         "recipes": _recipes,
     }
@@ -60,13 +62,21 @@ def _nested() -> dict[str, Callable[..., Any]]:
     """What other parts take as arguments."""
     from archwright.benchmarks import Tabular, load
     from archwright.spaces.ops import library_op
-    from archwright.strategies import Evolution, evolving
+    from archwright.strategies import Evolution, ExpectedCost, evolving
     from archwright.tasks import Hyperparameters
 
     tables: dict[str, Callable[..., Any]] = {**parts("benchmarks"), "load": load, "tabular": Tabular}
-    evolution = {kebab(part.__name__): part for part in (Evolution, *evolving.parts())}
+    evolution = {kebab(part.__name__): part for part in (Evolution, ExpectedCost, *evolving.parts())}
     others: dict[str, Callable[..., Any]] = {"hyperparameters": Hyperparameters, "op": library_op}
-    return {**parts("tasks"), **parts("costs"), **tables, **evolution, **others}
+    return {
+        **parts("tasks"),
+        **parts("costs"),
+        **parts("samplings"),
+        **parts("hypernetworks"),
+        **tables,
+        **evolution,
+        **others,
+    }
 
 
 def _spaces() -> list[Callable[..., Any]]:
@@ -97,6 +107,18 @@ def _costs() -> list[Callable[..., Any]]:
     from archwright.objectives.costs import Flops, Latency, Memory, Parameters
 
     return [Parameters, Flops, Memory, Latency]
+
+
+def _samplings() -> list[Callable[..., Any]]:
+    from archwright.supernets import sampling
+
+    return [getattr(sampling, name) for name in sampling.__all__ if name != "Sampling"]
+
+
+def _hypernetworks() -> list[Callable[..., Any]]:
+    from archwright.supernets.hypernetworks import GraphHypernetwork, Smash
+
+    return [GraphHypernetwork, Smash]
 
 
 def _benchmarks() -> list[Callable[..., Any]]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.history import History
 from archwright.core.objective import BadObjective, Goal
-from archwright.core.protocols import Estimator, Measures, Preflight, SearchSpace, Strategy
+from archwright.core.protocols import Estimator, GradientStrategy, Measures, Preflight, Relaxes, SearchSpace, Strategy
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.runtime.inline import Inline
@@ -52,7 +52,13 @@ class Search(Iterator[Evaluation]):
     """
 
     def __init__(
-        self, space: Any, strategy: Strategy, estimator: Estimator, history: History, executor: Executor, seed: int
+        self,
+        space: Any,
+        strategy: Strategy | GradientStrategy,
+        estimator: Estimator,
+        history: History,
+        executor: Executor,
+        seed: int,
     ):
         self.space, self.strategy, self.estimator = space, strategy, estimator
         self.history, self.executor, self.seed = history, executor, seed
@@ -64,7 +70,9 @@ class Search(Iterator[Evaluation]):
         self.ended: str | None = None
         self._started: float | None = None
         self._idle = 0  # proposals in a row that led to nothing new
-        self._loop: Generator[Evaluation, None, None] = self._run()
+        self._loop: Generator[Evaluation, None, None] = (
+            self._epochs(strategy) if isinstance(strategy, GradientStrategy) else self._run(strategy)
+        )
 
     def __next__(self) -> Evaluation:
         return next(self._loop)
@@ -85,7 +93,7 @@ class Search(Iterator[Evaluation]):
         """Seconds that the search has run."""
         return self.elapsed_before + (self.clock() - self._started if self._started is not None else 0.0)
 
-    def _run(self) -> Generator[Evaluation, None, None]:
+    def _run(self, strategy: Strategy) -> Generator[Evaluation, None, None]:
         history, streams = self.history, Streams(self.seed)  # read now, at the first step: `record` may set them
         self._started = self.clock()
         answer = partial(answer_safely, self.space, self.estimator, history.goal)
@@ -99,7 +107,7 @@ class Search(Iterator[Evaluation]):
         try:
             while True:
                 while len(running) < slots and self._idle < patience and (unasked or self.budget.allows(self)):
-                    number = unasked.pop(0) if unasked else self._propose(streams)
+                    number = unasked.pop(0) if unasked else self._propose(strategy, streams)
                     if number is None:
                         break
                     question = self._question(trial := history.pending[number])
@@ -135,13 +143,36 @@ class Search(Iterator[Evaluation]):
         finally:
             self._end()
 
+    def _epochs(self, strategy: GradientStrategy) -> Generator[Evaluation, None, None]:
+        """The search of a gradient strategy: the estimator trains, and each epoch is an evaluation."""
+        self._started = self.clock()
+        assert isinstance(self.estimator, Relaxes)  # `search` looked
+        history = self.history
+        epochs = self.estimator.relaxed(self.space, strategy, len(history), self.seed)
+        try:
+            while self.budget.allows(self):
+                evaluation = next(epochs, None)
+                if evaluation is None:
+                    break
+                number = next(iter(history.pending), None)  # of an interrupted run: it was answered, but not stored
+                if number is None:
+                    number = history.ask(evaluation.trial)
+                    if self.journal is not None:
+                        self.journal.asked(number, evaluation.trial, len(history))
+                yield self._note(number, evaluation)
+                if evaluation.failure is not None:
+                    break
+            self.ended = self.budget.spent(self) or "the open network and its relaxation are trained"
+        finally:
+            self._end()
+
     def _end(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)
         while self.closing:
             self.closing.pop()()
 
-    def _propose(self, streams: Streams) -> int | None:
-        trial = self.strategy.propose(self.space, self.history, streams[self.history.asked])
+    def _propose(self, strategy: Strategy, streams: Streams) -> int | None:
+        trial = strategy.propose(self.space, self.history, streams[self.history.asked])
         if trial is None:
             return None
         number = self.history.ask(trial)
@@ -181,7 +212,7 @@ class Search(Iterator[Evaluation]):
 
 def search(
     space: SearchSpace,
-    strategy: Strategy,
+    strategy: Strategy | GradientStrategy,
     estimator: Estimator,
     *,
     objectives: Any,
@@ -199,9 +230,19 @@ def search(
         history: evaluations to start from.
         seed: of the strategy's randomness.
 
+    A gradient strategy (DARTS and its kin) and an estimator that shares weights train in this process, an epoch an
+    evaluation; no executor is used.
+
     Raises:
         BadObjective: an objective that the estimator does not measure.
+        ArchwrightError: a gradient strategy with an estimator that shares no weights.
     """
+    if isinstance(strategy, GradientStrategy) and not isinstance(estimator, Relaxes):
+        name = type(strategy).__name__
+        raise ArchwrightError(
+            f"{name} proposes no architectures, it relaxes the space: it needs an estimator that shares weights, "
+            f"estimators.WeightSharing, not {type(estimator).__name__}"
+        )
     if seed < 0:
         raise ArchwrightError(f"a seed is a whole number of at least 0, not {seed}")
     goal = Goal.of(objectives)

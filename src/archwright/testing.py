@@ -14,17 +14,19 @@ import math
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import cloudpickle
 import numpy as np
 
 from archwright.core.architecture import Architecture
-from archwright.core.choices import Choice, Integer, Real, Repeat, accepts
+from archwright.core.choices import Choice, Integer, Real, Repeat, Subset, accepts
 from archwright.core.history import History
 from archwright.core.objective import Goal
-from archwright.core.protocols import Estimator, Strategy
+from archwright.core.protocols import Estimator, GradientStrategy, Strategy
 from archwright.core.rng import Streams
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
@@ -110,8 +112,8 @@ def check_estimator(
     """An estimator keeps its promises.
 
     The answer belongs to its trial; metrics are finite numbers, none of them of the test split; the cost is counted;
-    the same trial gives the same metrics again (times aside); lower fidelities are answered too; it travels to
-    worker processes; global randomness is left as it was.
+    the same trial gives the same metrics again (times and epochs aside); lower fidelities are answered too; it travels
+    to worker processes; global randomness is left as it was.
 
     Raises:
         ContractError: a promise is not kept.
@@ -135,10 +137,47 @@ def check_estimator(
                     _demand(not name.startswith("test"), f"{name}: an estimator must not see the test split")
                 _demand(answer.cost >= 0, f"the cost is {answer.cost} seconds")
                 copy = cloudpickle.loads(cloudpickle.dumps(estimator)).estimate(space, trial)
-                same = {name for name in answer.metrics if not name.endswith(("_ms", "seconds"))}
+                same = {name for name in answer.metrics if not name.endswith(("_ms", "seconds", "epochs"))}
                 for name in same:
                     _demand(copy.metrics[name] == answer.metrics[name], f"asked twice, {name} differs")
                 _demand(copy.curve == answer.curve, "asked twice, the learning curve differs")
+
+
+def check_relaxation(strategy: GradientStrategy, *, epochs: int = 8, seed: int = 0) -> None:
+    """A gradient strategy keeps its promises, on a small problem whose best ops are known.
+
+    The same seed gives the same evaluations, and so does a search that is interrupted and continued from what was kept
+    of it; global randomness is left as it was. There is a distribution over the candidates of each open choice; every
+    architecture is one of the space's; weights and parameters stay finite; there is something to train in each step.
+    And it learns: an op may hand its input on, blank it or give each example another's, and at least three of the four
+    ops that are decided in the end hand it on.
+
+    Give it a learning rate with which `epochs` of 16 steps are enough.
+
+    Raises:
+        ContractError: a promise is not kept.
+    """
+    import torch
+
+    space, task = _toy()
+    before = (torch.random.get_rng_state(), *_global_randomness())
+    watched = _Watched(strategy)
+    whole = _relaxed(watched, space, task, epochs, seed)
+    after = (torch.random.get_rng_state(), *_global_randomness())
+    _demand(torch.equal(before[0], after[0]) and before[1:] == after[1:], "global randomness was used")
+    _demand(_relaxed(strategy, space, task, epochs, seed) == whole, "the same seed gave other evaluations")
+    with tempfile.TemporaryDirectory() as folder:
+        done = _relaxed(strategy, space, task, epochs, seed, folder, stop=len(whole) // 2)
+        done += _relaxed(strategy, space, task, epochs, seed, folder, known=len(done))
+    _demand(done == whole, "interrupted and continued, it gave other evaluations")
+    for evaluation in whole:
+        _demand(evaluation.failure is None, f"failed: {evaluation.failure}")
+        with _about(evaluation.trial.architecture):
+            space.resolve(evaluation.trial.architecture)
+    _check_distribution(watched.relaxation)
+    words = space.describe(whole[-1].trial.architecture)
+    right = sum(word == "hand_on" for word in words.values())
+    _demand(right >= 3, f"on a problem where ops should hand their input on, it found {words}")
 
 
 def spaces_to_survive() -> dict[str, Space]:
@@ -281,6 +320,101 @@ def _proposes(strategy: Strategy, space: Space) -> bool:
     return True
 
 
+class _Watched:
+    """A gradient strategy that remembers what it relaxed."""
+
+    def __init__(self, strategy: GradientStrategy) -> None:
+        self.strategy = strategy
+
+    def relax(self, network: Any) -> Any:
+        self.relaxation = self.strategy.relax(network)
+        return self.relaxation
+
+
+def _relaxed(
+    strategy: GradientStrategy,
+    space: Space,
+    task: Any,
+    epochs: int,
+    seed: int,
+    folder: str | None = None,
+    known: int = 0,
+    stop: int | None = None,
+) -> list[Evaluation]:
+    """The evaluations of a search, without what they cost."""
+    from archwright.estimators import WeightSharing
+
+    sharing = WeightSharing(task, epochs, shared=task.hyperparameters, device="cpu", checkpoints=folder)
+    search = islice(sharing.relaxed(space, strategy, known, seed), stop)
+    return [Evaluation(made.trial, made.metrics, made.curve, failure=made.failure) for made in search]
+
+
+def _check_distribution(relaxation: Any) -> None:
+    import torch
+
+    network = relaxation.network
+    sizes = {
+        name: len(choice.options) + choice.optional for name, choice in network.choices.items() if choice.is_weighed
+    }
+    rows = {name: row.detach() for name, row in relaxation.probabilities().items()}
+    _demand(list(rows) == list(sizes), f"its distributions are over {list(rows)}; what is open is {list(sizes)}")
+    for name, row in rows.items():
+        _demand(len(row) == sizes[name], f"{name} has {sizes[name]} candidates (none included), not {len(row)}")
+        whole = abs(float(row.sum()) - 1) < 1e-4 and bool((row >= 0).all())
+        _demand(whole, f"{name}: {row.tolist()} is no distribution")
+    for tensor in (*network.parameters(), *relaxation.parameters()):
+        _demand(bool(torch.isfinite(tensor).all()), "weights or parameters became infinite")
+    with torch.random.fork_rng([]):
+        _demand(sum(1 for _ in relaxation.draws()) >= 1, "it draws nothing to train")
+
+
+def _toy() -> tuple[Space, Any]:
+    """Two ops, and a node of two of three: each sees other colours of an image, and each colour tells a little."""
+    import torch
+    from torch import Tensor, nn
+
+    from archwright.spaces.opening import every, taken
+    from archwright.spaces.ops import Op, none
+    from archwright.tasks import Hyperparameters, Split, Splits, Task
+
+    colours = 4  # of an op
+
+    class OtherExample(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.roll(1, 0)
+
+    class Toy(nn.Module):
+        def __init__(self, signature: Signature, ops: list[Any], node: Any) -> None:
+            super().__init__()
+            self.ops, self.node = nn.ModuleList(op(colours, colours, 1) for op in ops), node
+            self.items = nn.ModuleDict({str(item["part"]): item["op"](colours, colours, 1) for item in every(node)})
+            self.head = nn.Linear(signature.input_shape[0], signature.outputs)
+
+        def forward(self, x: Tensor) -> Tensor:
+            parts = list(torch.split(x, colours, 1))
+            made = [op(part) for op, part in zip(self.ops, parts, strict=False)]
+            made += [torch.zeros_like(part) for part in parts[len(made) :]]
+            for item, weight in taken(self.node):
+                if taken(item["op"]):
+                    made[item["part"]] = weight * self.items[str(item["part"])](parts[item["part"]])
+            outputs: Tensor = self.head(torch.cat(made, 1).mean((2, 3)))
+            return outputs
+
+    def op() -> Choice:
+        return Choice(
+            Op("hand_on", lambda *_: nn.Identity()), Op("blank", none), Op("other_example", lambda *_: OtherExample())
+        )
+
+    def split(seed: int) -> Split:
+        targets = torch.arange(256) % 2
+        images = torch.randn(256, 5 * colours, 3, 3, generator=torch.Generator().manual_seed(seed))
+        return Split(images + 0.15 * (2.0 * targets - 1)[:, None, None, None], targets)
+
+    space = Space(Toy, ops=[op(), op()], node=Subset(2, *({"part": part, "op": op()} for part in (2, 3, 4))))
+    given = Hyperparameters(learning_rate=0.05, batch_size=16, label_smoothing=0.0, warmup=0.0, precision="float32")
+    return space, Task("toy", lambda: Splits(split(1), split(2), split(3), ("dark", "light")), given)
+
+
 def _check_architecture(space: Space, architecture: Architecture, other: Architecture | None, rng: Any) -> None:
     known = architecture.as_dict()
     for name, choice in operators.opened(space, architecture):
@@ -312,10 +446,11 @@ def _check_network(space: Space, architecture: Architecture, signature: Signatur
 
     with seeded("contract"):
         network = space.build(architecture, signature)
-        inputs = torch.randn(2, *signature.input_shape)
+        shape = (2, *signature.input_shape)
+        inputs = torch.randint(signature.vocabulary, shape) if signature.vocabulary else torch.randn(shape)
         outputs = network(inputs)
         shape = tuple(outputs.shape)
-        _demand(shape == (2, signature.outputs), f"for {signature.input_shape} it returns {shape}")
+        _demand(shape == (2, *signature.output_shape), f"for {signature.input_shape} it returns {shape}")
         _demand(bool(torch.isfinite(outputs).all()), "its outputs are not finite")
         outputs.sum().backward()
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]

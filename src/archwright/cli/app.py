@@ -77,7 +77,7 @@ def search(
     task: Annotated[
         str | None,
         typer.Argument(
-            help="A task's name (archwright list tasks), a folder of images, an .npz file, or file.py:name."
+            help="A task's name (archwright list tasks), a folder of images, an .npz or .txt file, or file.py:name."
         ),
     ] = None,
     space: Annotated[

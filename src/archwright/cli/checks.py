@@ -17,6 +17,7 @@ from archwright.cli.parts import is_own
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.objective import BadObjective, Goal, parse
 from archwright.core.parts import describe, rebuildable
+from archwright.core.protocols import GradientStrategy
 from archwright.core.rng import Streams
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def check_folder(folder: Path) -> None:
 
 def check_budget(budget: Budget, strategy: Any, task: Task) -> None:
     """Whether the search will end."""
-    if budget == aw.Budget() and not getattr(strategy, "ends", False):
+    ends = getattr(strategy, "ends", False) or isinstance(strategy, GradientStrategy)
+    if budget == aw.Budget() and not ends:
         options = ", ".join(f"--{name}" for name in BUDGETS)
         raise ArchwrightError(f"how long may the search on {task.name} take? give a budget: one or more of {options}")
 

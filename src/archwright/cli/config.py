@@ -182,7 +182,7 @@ def _below(chosen: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
 
 def _defaults(chosen: Mapping[str, Any]) -> dict[str, Any]:
     task = chosen.get("task", {}).get("name", DEFAULTS["task"]["name"])
-    special = dict(TASK_DEFAULTS.get(kebab(task), {}))
+    special = dict(TASK_DEFAULTS.get("text-file" if task.lower().endswith(".txt") else kebab(task), {}))
     if any(chosen.get(name) is not None for name in BUDGETS):
         special = {name: value for name, value in special.items() if name not in BUDGETS}
     return merged(DEFAULTS, special)

@@ -22,6 +22,8 @@ TASK_DEFAULTS: dict[str, dict[str, Any]] = {
         "evaluations": 20,
         "train_epochs": 40,
     },
+    "shakespeare": {"space": {"name": "darts-rnn"}},
+    "text-file": {"space": {"name": "darts-rnn"}},
 }
 """Over `DEFAULTS` for that task. A part's fields count only where the part is not chosen otherwise, a budget only
 where none is given."""

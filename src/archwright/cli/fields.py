@@ -112,8 +112,11 @@ def convert(field: Field, value: Any, path: str, origin: Origin) -> Any:
     """
     if field.name in _NESTED:
         return tuple(_NESTED[field.name](item, path, origin) for item in _items(value))
+    if field.name in PARTS and isinstance(value, str | Mapping):
+        return _part(PARTS[field.name], value, path, origin)
     if field.record is not None and isinstance(value, Mapping):
-        return make(field.record, value, path, origin)
+        kept = vars(field.default) if type(field.default) is field.record else {}  # to change one keeps the others
+        return make(field.record, kept | {_plain(name): item for name, item in value.items()}, path, origin)
     if isinstance(value, bool) and not {bool, Any} & set(_kinds(field.hint)):  # pydantic would take it for 0 or 1
         raise Mistakes([f"{origin(path)}: found {str(value).lower()}, wanted {field.text}"])
     try:
@@ -154,6 +157,16 @@ def _op(item: Any, path: str, origin: Origin) -> Any:
 
     return library_op(str(item))
 
+
+def _part(kind: str, given: Any, path: str, origin: Origin) -> Any:
+    """A part by its name, alone or with fields beside it."""
+    named = {"name": given} if isinstance(given, str) else dict(given)
+    name = named.pop("name", "")
+    return make(registry.find(kind, name), named, path, origin)
+
+
+PARTS: Mapping[str, str] = {"of": "strategies", "sampling": "samplings", "weights": "hypernetworks"}
+"""Fields that hold one part, which the user names, and of which kind it is."""
 
 _NESTED: Mapping[str, Callable[[Any, str, Origin], Any]] = {"costs": _cost, "operations": _op}
 """Fields that hold parts, which the user names."""

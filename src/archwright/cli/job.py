@@ -180,7 +180,7 @@ def export(run: Run, format: str, path: Path | None = None) -> aw.export.Exporte
     if format not in aw.export.FORMATS:
         raise ArchwrightError(one_of("export format", format, aw.export.FORMATS))
     winner, task = trained(run), run.task
-    mean, deviation = task.statistics
+    mean, deviation = (None, None) if task.signature.vocabulary else task.statistics
     about = {
         "title": f"{task.name}: evaluation {winner.scored.position} of {run.folder}",
         "classes": task.classes,

@@ -11,7 +11,7 @@ from archwright.cli.fields import OURS, Field, fields_of
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import describe
 
-KINDS = ("spaces", "strategies", "estimators", "tasks", "costs", "benchmarks", "recipes")
+KINDS = ("spaces", "strategies", "estimators", "tasks", "costs", "samplings", "hypernetworks", "benchmarks", "recipes")
 _HIDDEN = {"estimators": OURS, "recipes": {"task"}}
 
 
@@ -38,7 +38,8 @@ def listing_text(kind: str) -> Iterator[str]:
             default = "" if field.required else f" = {_default(field.default)}"
             yield f"      {field.name}: {field.text}{default}"
             for inner in field.inner():
-                yield f"          {field.name}.{inner.name}: {inner.text} = {_default(inner.default)}"
+                value = getattr(field.default, inner.name, inner.default)  # of a default that is such a record
+                yield f"          {field.name}.{inner.name}: {inner.text} = {_default(value)}"
 
 
 def _fields(kind: str, maker: Any) -> list[Field]:

@@ -24,8 +24,14 @@ KINDS = {
     "estimator": "estimators",
     "benchmark": "benchmarks",
 }
-_MARKS = {"task": "prepare", "space": "walk", "strategy": "propose", "estimator": "estimate", "benchmark": "final"}
-"""A method that tells each part from anything else."""
+_MARKS = {
+    "task": ("prepare",),
+    "space": ("walk",),
+    "strategy": ("propose", "relax"),
+    "estimator": ("estimate",),
+    "benchmark": ("final",),
+}
+"""Methods, of which one tells each part from anything else."""
 
 
 def made(part: str, given: Mapping[str, Any], origin: Origin, ours: Mapping[str, Any] | None = None) -> Any:
@@ -51,7 +57,7 @@ def made(part: str, given: Mapping[str, Any], origin: Origin, ours: Mapping[str,
         raise ArchwrightError(
             f"{origin(f'{part}.{next(iter(fields))}')}: {given['name']} is made already, it has no fields"
         )
-    if not hasattr(type(found), _MARKS[part]):
+    if not any(hasattr(type(found), method) for method in _MARKS[part]):
         raise ArchwrightError(f"{given['name']} is no {part} but a {type(found).__name__}")
     return found
 
@@ -71,11 +77,14 @@ def _found(part: str, name: str, fields: dict[str, Any], origin: Origin) -> tupl
             return registry.find("tasks", "folder"), {"path": str(path.resolve()), **fields}
         if path.is_file() and path.suffix.lower() == ".npz":
             return registry.find("tasks", "arrays"), {"inputs": str(path.resolve()), **fields}
+        if path.is_file() and path.suffix.lower() == ".txt":
+            return registry.find("tasks", "text-file"), {"path": str(path.resolve()), **fields}
         if "/" in name or path.suffix:
             raise ArchwrightError(
-                f"there is no folder of images and no .npz file {name}"
+                f"there is no folder of images, no .npz and no .txt file {name}"
                 if not path.exists()
-                else f"{name} is no task: give a folder of images, one folder a class, an .npz file, or file.py:task"
+                else f"{name} is no task: give a folder of images, one folder a class, an .npz file, a text (.txt), "
+                "or file.py:task"
             )
     try:
         return registry.find(KINDS[part], name), fields

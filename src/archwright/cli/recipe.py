@@ -7,7 +7,7 @@ from typing import Any
 
 from archwright import registry
 from archwright.cli.config import Origin
-from archwright.cli.fields import OURS
+from archwright.cli.fields import OURS, PARTS
 from archwright.cli.parts import made
 from archwright.core.parts import describe
 
@@ -32,7 +32,8 @@ def settings_of(name: str, scale: float, task: Mapping[str, Any], origin: Origin
 def _part(thing: Any) -> dict[str, Any]:
     """Name and fields, as a file has them."""
     described = describe(thing)
-    return {"name": described["name"], **{key: _value(value) for key, value in described["arguments"].items()}}
+    fields = {key: _item(value) if key in PARTS else _value(value) for key, value in described["arguments"].items()}
+    return {"name": described["name"], **fields}
 
 
 def _value(described: Any) -> Any:

@@ -20,6 +20,7 @@ from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.objective import BadObjective, Goal, Objective, parse
 from archwright.core.parts import describe, kebab
+from archwright.core.protocols import GradientStrategy
 from archwright.strategies.random_search import Random
 
 
@@ -168,6 +169,11 @@ def enter(strategies: Mapping[str, Any] | Sequence[Any], terms: Terms) -> dict[s
         label = "random" if "random" not in named else "random search"  # a strategy of the user's own may be called so
         named = {label: Random(), **named}
     for label, strategy in named.items():
+        if isinstance(strategy, GradientStrategy) and not isinstance(strategy, type):
+            raise ArchwrightError(
+                f"{label} proposes no architectures, it trains an open network, so a table has no answers for it; "
+                "search with it on data: archwright search ... --estimator weight-sharing"
+            )
         if isinstance(strategy, type) or not callable(getattr(strategy, "propose", None)):
             given = strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__
             hint = f"; make one: {given}()" if isinstance(strategy, type) else ""

@@ -13,7 +13,8 @@ from archwright.core.trial import Evaluation
 
 LARGER_IS_BETTER = frozenset({"accuracy", "r2"})
 SMALLER_IS_BETTER = frozenset(
-    {"loss", "error", "rmse", "mae", "parameters", "flops", "latency_ms", "memory_mb", "seconds", "epochs"}
+    {"loss", "perplexity", "error", "rmse", "mae"}
+    | {"parameters", "flops", "latency_ms", "memory_mb", "seconds", "epochs"}
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.random import Generator
 
@@ -42,6 +42,15 @@ class Strategy(Protocol):
         ...
 
 
+@runtime_checkable
+class GradientStrategy(Protocol):
+    """Box two for DARTS and its kin: it does not propose, it relaxes the space."""
+
+    def relax(self, network: Any) -> Any:
+        """The distribution over the choices of an open network, `supernets.Relaxation`, which learns by gradient."""
+        ...
+
+
 class Estimator(Protocol):
     """Box three."""
 
@@ -56,6 +65,15 @@ class Preflight(Protocol):
 
     def preflight(self, space: Any, trial: Trial) -> Mapping[str, float]:
         """Cheap metrics, so that constraints on them exclude an architecture before any training."""
+        ...
+
+
+@runtime_checkable
+class Relaxes(Protocol):
+    """An estimator that trains an open network together with the relaxation of a gradient strategy."""
+
+    def relaxed(self, space: Any, strategy: GradientStrategy, known: int, seed: int) -> Iterator[Evaluation]:
+        """An evaluation an epoch, beginning after the `known` ones."""
         ...
 
 

@@ -22,7 +22,7 @@ from archwright.core.parts import describe
 from archwright.core.rng import seed_for
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
-from archwright.objectives.costs import Cost, Flops, Parameters
+from archwright.objectives.costs import Cost, Flops, Parameters, example
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Split, Task
 from archwright.training.loop import Fit, pick_device, score
@@ -124,9 +124,8 @@ class Training:
     @property
     def metrics(self) -> frozenset[str]:
         """The names of all metrics."""
-        scores = ("accuracy", "loss") if self.task.is_classification else ("rmse", "r2", "loss")
         costs = (cost.metric for cost in self.costs)
-        return frozenset({f"valid_{name}" for name in scores} | {"train_loss", "epochs", *costs})
+        return frozenset({f"valid_{name}" for name in self.task.metric_names} | {"train_loss", "epochs", *costs})
 
     def stored(self, folder: str) -> Training:
         """The same estimator with its checkpoints under `folder`."""
@@ -238,9 +237,9 @@ def check_fits(network: nn.Module, signature: Signature, device: torch.device) -
     was_training = network.training
     network.eval()
     with torch.no_grad():
-        made = network(torch.zeros(2, *signature.input_shape, device=device))
+        made = network(example(network, signature, 2).to(device))
     network.train(was_training)
-    wanted = (2, signature.outputs)
+    wanted = (2, *signature.output_shape)
     if not isinstance(made, torch.Tensor) or tuple(made.shape) != wanted:
         shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
         raise ArchwrightError(f"for a batch of 2 the network returns {shape}, but the task needs {wanted}")

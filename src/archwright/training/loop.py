@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -19,7 +20,8 @@ from archwright.training.seeding import seeded
 
 EVALUATION_BATCH = 1000
 EVALUATION_NUMBERS = 4_000_000
-"""Where no gradient is needed: the most examples a batch, and the most numbers in its inputs."""
+EVALUATION_OUTPUTS = 16_000_000
+"""Where no gradient is needed: the most examples a batch, and the most numbers in its inputs and in its outputs."""
 
 
 class DivergedError(ArchwrightError):
@@ -102,19 +104,28 @@ class Fit:
         with seeded(self.seed, "epoch", epoch, device=self.device):
             for step, (inputs, targets) in enumerate(self._batches(generator)):
                 self._set_learning_rate(epoch * self.steps + step)
-                with mixed_precision(self.device, self.given.precision):
-                    loss = self.task.loss(self.network(inputs), targets, self.given.label_smoothing)
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                if self.given.gradient_clip:
-                    nn.utils.clip_grad_norm_(self.network.parameters(), self.given.gradient_clip)
-                self.optimizer.step()
-                total += loss.detach()
+                loss = self.learn(inputs, targets)
+                total += loss
                 if step % 100 == 99 or step == self.steps - 1:  # asking more often would make a GPU wait
                     self._check(float(total), epoch)
         self.progress.epoch += 1
         self.progress.train_losses.append(float(total) / self.steps)
         return self.progress.train_losses[-1]
+
+    def learn(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """One step on one batch; returns its loss, detached."""
+        with mixed_precision(self.device, self.given.precision):
+            loss = self.task.loss(self.network(inputs), targets, self.given.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.descend()
+        return loss.detach()
+
+    def descend(self) -> None:
+        """A step down the gradients that the parameters hold, clipped."""
+        if self.given.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.given.gradient_clip)
+        self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
         """All that continuing needs, as tensors, numbers and lists (it loads with `weights_only=True`)."""
@@ -131,10 +142,16 @@ class Fit:
         self.progress = Progress(**state["progress"])
 
     def _batches(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(self.train), generator=generator).to(self.device)
-        for step in range(self.steps):
-            picked = order[step * self.batch_size : (step + 1) * self.batch_size]
-            yield self._augmented(self.train.inputs[picked], generator), self.train.targets[picked]
+        return islice(self.batches_of(self.train, generator), self.steps)
+
+    def batches_of(self, split: Split, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Augmented batches of a split without end, shuffled anew at each pass; what is left over is skipped."""
+        size = min(self.batch_size, len(split))
+        while True:
+            order = torch.randperm(len(split), generator=generator).to(self.device)
+            for start in range(0, len(split) - size + 1, size):
+                picked = order[start : start + size]
+                yield self._augmented(split.inputs[picked], generator), split.targets[picked]
 
     def _augmented(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         given, is_image = self.given, inputs.dim() == 4
@@ -168,21 +185,34 @@ class Fit:
 def predict(
     network: nn.Module, task: Task, split: Split, device: torch.device, precision: Precision = "float32"
 ) -> Tensor:
-    """The network's outputs for a whole split, in evaluation mode: (n, outputs), float32, on `device`."""
-    network.eval()
-    outputs = []
-    fitting = EVALUATION_NUMBERS // max(1, math.prod(split.inputs.shape[1:]))
-    for inputs in torch.split(split.inputs, max(1, min(EVALUATION_BATCH, fitting))):
-        with mixed_precision(device, precision):
-            outputs.append(network(task.prepare(inputs.to(device))).float())
-    return torch.cat(outputs)
+    """The network's outputs for a whole split, in evaluation mode: (n, *output_shape), float32, on `device`."""
+    return torch.cat([outputs for outputs, _ in _answers(network, task, split, device, precision)])
 
 
+@torch.no_grad()
 def score(
     network: nn.Module, task: Task, split: Split, device: torch.device, precision: Precision = "float32"
 ) -> dict[str, float]:
     """The task's metrics on a split."""
-    return task.metrics(predict(network, task, split, device, precision), split.targets.to(device))
+    return task.metrics(_answers(network, task, split, device, precision))
+
+
+def _answers(
+    network: nn.Module, task: Task, split: Split, device: torch.device, precision: Precision
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Outputs and targets, batch by batch."""
+    network.eval()
+    signature = task.signature
+    size = min(
+        EVALUATION_BATCH,
+        EVALUATION_NUMBERS // max(1, math.prod(split.inputs.shape[1:])),
+        EVALUATION_OUTPUTS // max(1, math.prod(signature.output_shape)),
+    )
+    for start in range(0, len(split), max(1, size)):
+        inputs, targets = (part[start : start + max(1, size)].to(device) for part in (split.inputs, split.targets))
+        with mixed_precision(device, precision):
+            outputs = network(task.prepare(inputs))
+        yield outputs.float(), targets
 
 
 def mixed_precision(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
@@ -211,5 +241,5 @@ def _optimizer(network: nn.Module, given: Hyperparameters) -> torch.optim.Optimi
         raise ArchwrightError("the network has no parameters to train")
     if given.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=given.learning_rate, foreach=True)
-    nesterov = given.momentum > 0
+    nesterov = given.nesterov and given.momentum > 0
     return torch.optim.SGD(groups, lr=given.learning_rate, momentum=given.momentum, nesterov=nesterov, foreach=True)

@@ -1,0 +1,190 @@
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+import archwright as aw
+from archwright.core.errors import ArchwrightError
+from archwright.spaces.nas_bench_201 import from_string
+from archwright.supernets import OpenNetwork
+from archwright.tasks.task import Split, Splits, Task
+
+
+def tiny(examples=48):
+    """Images of two classes that a mean tells apart."""
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.arange(examples) % 2
+    inputs = torch.randn(examples, 1, 6, 6, generator=generator) + targets[:, None, None, None]
+    split = Split(inputs, targets)
+    return Task("tiny", lambda: Splits(split, split, split, ("low", "high")))
+
+
+def space():
+    return aw.spaces.nasbench201(cells=1, channels=2)
+
+
+def shared(**settings):
+    hyperparameters = aw.tasks.Hyperparameters(batch_size=16, learning_rate=0.05, precision="float32")
+    return aw.estimators.WeightSharing(tiny(), **{"epochs": 3, "shared": hyperparameters} | settings)
+
+
+def timeless(evaluations):
+    return [replace(evaluation, cost=0.0) for evaluation in evaluations]
+
+
+def relaxed(strategy=None, **settings):
+    return aw.search(
+        space(), strategy or aw.strategies.DARTS(learning_rate=0.1), shared(**settings), objectives="valid_accuracy"
+    )
+
+
+def test_an_epoch_is_an_evaluation_and_the_last_one_counts():
+    run = relaxed()
+    done = list(run)
+    assert [evaluation.trial.fidelity for evaluation in done] == [1 / 3, 2 / 3, 1.0]
+    assert run.history.best.evaluation == done[-1]
+    assert all(evaluation.metrics["epochs"] == 1.0 for evaluation in done)
+    assert run.ended == "the open network and its relaxation are trained"
+
+
+def test_an_epoch_budget_ends_it():
+    run = aw.budget(relaxed(), epochs=2)
+    assert len(list(run)) == 2
+    assert "budget of 2 epochs" in run.ended
+
+
+def test_it_continues_after_the_last_finished_epoch_as_if_never_stopped(tmp_path):
+    whole = timeless(aw.record(relaxed(epochs=4), tmp_path / "whole"))
+    first = aw.record(relaxed(epochs=4), tmp_path / "parts")
+    assert timeless([next(first), next(first)]) == whole[:2]
+    first.close()
+    assert timeless(aw.record(relaxed(epochs=4), tmp_path / "parts")) == whole[2:]
+    assert timeless(aw.load(tmp_path / "parts").history) == whole
+    kept, same = (
+        torch.load(next((tmp_path / name / "checkpoints").glob("shared-*-4.pt")), weights_only=True)
+        for name in ("parts", "whole")
+    )
+    for name, tensor in same["network"].items():
+        assert torch.equal(kept["network"][name], tensor), name
+    assert kept["trace"] == same["trace"]
+
+
+def test_kill_9_in_the_middle_of_an_epoch_loses_that_epoch_alone(tmp_path):
+    """The killed process may have stored a state whose evaluation it had not; both orders have to come out right."""
+    program = (
+        "import sys, archwright as aw\n"
+        "sys.path.insert(0, 'tests/estimators')\n"
+        "from tests.estimators.test_weight_sharing import relaxed\n"
+        "for _ in aw.record(relaxed(epochs=40), sys.argv[1]): print('epoch', flush=True)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "killed")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for _ in range(3):
+        assert process.stdout.readline()
+    time.sleep(0.01)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    done = len(aw.load(tmp_path / "killed").history)
+    assert 3 <= done < 40
+    whole = timeless(aw.budget(relaxed(epochs=40), epochs=done + 3))
+    rest = aw.budget(aw.record(relaxed(epochs=40), tmp_path / "killed"), epochs=done + 3)
+    assert timeless(rest) == whole[done:]
+
+
+def test_what_was_not_kept_can_not_be_continued():
+    first = list(aw.budget(relaxed(), epochs=1))
+    again = aw.search(space(), aw.strategies.DARTS(), shared(), objectives="valid_accuracy", history=first)
+    with pytest.raises(ArchwrightError, match="the state after epoch 1 was not kept"):
+        next(again)
+
+
+def test_the_relaxation_is_written_down_for_the_report(tmp_path):
+    list(aw.record(relaxed(), tmp_path))
+    kept = json.loads((tmp_path / "checkpoints" / "relaxation.json").read_text())
+    assert len(kept["epochs"]) == 3
+    assert kept["choices"]["edges[0]"] == ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
+    assert all(sum(row) == pytest.approx(1.0) for row in kept["epochs"][0].values())
+
+
+def test_a_strategy_that_proposes_trains_once_and_asks_often(tmp_path):
+    run = aw.record(
+        aw.budget(aw.search(space(), aw.strategies.Random(), shared(), objectives="valid_accuracy"), evaluations=6),
+        tmp_path,
+    )
+    done = [evaluation for evaluation in run if evaluation.reused is None]
+    assert [evaluation.metrics["epochs"] for evaluation in done] == [3.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert all(evaluation.failure is None for evaluation in done)
+    fresh = shared().stored(str(tmp_path)).estimate(space(), done[3].trial)  # another process reads what was kept
+    assert fresh.metrics == done[3].metrics
+
+
+def test_an_architecture_scores_as_its_standalone_copy_with_calibrated_norms():
+    estimator = shared()
+    trial = aw.Trial(
+        from_string("|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|")
+    )
+    answer = estimator.estimate(space(), trial)
+    fit, _ = estimator._trained(space(), 0)
+    alone = fit.open.standalone(trial.architecture)
+    for module in alone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    alone.train()
+    with torch.no_grad():
+        for inputs in torch.split(tiny().prepare(tiny().train.inputs), 16):
+            alone(inputs)
+    alone.eval()
+    outputs = alone(tiny().prepare(tiny().valid.inputs)).detach()
+    accuracy = (outputs.argmax(1) == tiny().valid.targets).float().mean()
+    assert answer.metrics["valid_accuracy"] == pytest.approx(float(accuracy))
+    assert answer.metrics["valid_loss"] == pytest.approx(
+        float(torch.nn.functional.cross_entropy(outputs, tiny().valid.targets)), abs=1e-5
+    )
+
+
+def test_a_gradient_strategy_needs_shared_weights():
+    with pytest.raises(ArchwrightError, match="needs an estimator that shares weights"):
+        aw.search(space(), aw.strategies.DARTS(), aw.estimators.Training(tiny()), objectives="valid_accuracy")
+
+
+def test_a_loss_that_is_no_number_is_a_failed_evaluation():
+    wild = aw.tasks.Hyperparameters(batch_size=16, learning_rate=1e30, precision="float32", gradient_clip=0.0)
+    done = list(relaxed(shared=wild))
+    assert done[-1].failure is not None
+    assert "the training loss became" in done[-1].failure
+
+
+class Users(torch.nn.Module):
+    """A module of a user's own: ops are its constructor's arguments."""
+
+    def __init__(self, signature, first, second):
+        super().__init__()
+        self.first, self.second = first(signature.input_shape[0], 4, 1), second(4, 4, 2)
+        self.head = torch.nn.Linear(4, signature.outputs)
+
+    def forward(self, x):
+        return self.head(self.second(self.first(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "strategy", [aw.strategies.DARTS(), aw.strategies.Random(), aw.strategies.RegularizedEvolution(4, 2)]
+)
+def test_a_users_module_needs_no_change(strategy):
+    def conv3(i, o, stride):
+        return torch.nn.Sequential(torch.nn.Conv2d(i, o, 3, stride, 1), torch.nn.BatchNorm2d(o), torch.nn.ReLU())
+
+    def conv1(i, o, stride):
+        return torch.nn.Conv2d(i, o, 1, stride)
+
+    own = aw.Space(Users, first=aw.Choice(conv3, conv1), second=aw.Choice(conv3, conv1))
+    run = aw.search(own, strategy, shared(), objectives="valid_accuracy")
+    done = list(aw.budget(run, evaluations=3))
+    assert len([item for item in done if item.reused is None]) == 3
+    assert all(item.failure is None for item in done)
+    assert isinstance(OpenNetwork(own, tiny().signature), torch.nn.Module)
