@@ -6,22 +6,40 @@ import torch
 import archwright as aw
 from archwright.core.rng import Streams
 from archwright.registry import parts
-from archwright.testing import check_estimator, check_space, check_strategy, spaces_to_survive
+from archwright.supernets import GraphHypernetwork
+from archwright.testing import check_estimator, check_relaxation, check_space, check_strategy, spaces_to_survive
 
 SIGNATURES = (aw.Signature((1, 8, 8), 10), aw.Signature((1, 28, 28), 10), aw.Signature((3, 32, 32), 10))
+TEXTS = (aw.Signature((5,), 11, vocabulary=11, positions=(5,)),)
+OF_TEXTS = ("darts-rnn", "enas-rnn")
 
 SPACES = {  # sized so that 300 architectures build and run in seconds; the decisions are the full ones
     "autonet": lambda: aw.spaces.autonet(units=(4, 32)),
     "cell": lambda: aw.spaces.cell(cells=1, filters=4),
     "cgp": lambda: aw.spaces.cgp(rows=3, columns=6, levels_back=3, filters=(4, 6, 8)),
     "chain": lambda: aw.spaces.chain(),
+    "darts": lambda: aw.spaces.darts(cells=3, channels=4),
+    "darts-rnn": lambda: aw.spaces.darts_rnn(hidden=8, embedding=6),
+    "elastic-mobile": lambda: aw.spaces.elastic_mobile(widths=(4, 6), strides=(2, 2), depth=(1, 3)),
+    "elastic-transformer": lambda: aw.spaces.elastic_transformer(widths=(8, 12), depth=(1, 3), head_width=4),
+    "enas-macro": lambda: aw.spaces.enas_macro(channels=4),
+    "enas-micro": lambda: aw.spaces.enas_micro(cells=1, channels=4),
+    "enas-rnn": lambda: aw.spaces.enas_rnn(hidden=8, embedding=6),
+    "fabric": lambda: aw.spaces.fabric(layers=4, scales=4, channels=4),
     "genet": lambda: aw.spaces.genet(filters=4),
     "hierarchical": lambda: aw.spaces.hierarchical(motif_nodes=3, nodes=4, channels=4, stages=2),
+    "maskconnect": lambda: aw.spaces.maskconnect(channels=8, cardinality=2, width=2),
+    "memory-banks": lambda: aw.spaces.memory_banks(stages=2, layers=3, banks=3, channels=2),
     "metaqnn": lambda: aw.spaces.metaqnn(filters=(4, 8, 12, 16), units=(32, 16, 8)),
     "multibranch": lambda: aw.spaces.multibranch(),
+    "nasbench1shot1": lambda: aw.spaces.nasbench1shot1(modules=1, channels=4),
     "nasbench101": lambda: aw.spaces.nasbench101(modules=1, channels=8),
     "nasbench201": lambda: aw.spaces.nasbench201(cells=1),
     "pnas": lambda: aw.spaces.pnas(cells=1, filters=4),
+    "proxyless": lambda: aw.spaces.proxyless(
+        channels=(4, 6, 8), blocks=(2, 3, 1), strides=(2, 1, 2), stem=(4, 4), head=8
+    ),
+    "robust-darts": lambda: aw.spaces.robust_darts(cells=3, channels=4),
     "zoph-le": lambda: aw.spaces.zoph_le(layers=8, least=4, filters=(4, 6, 8), strides=(1, 2, 3)),
 }
 STRATEGIES = {
@@ -48,11 +66,31 @@ STRATEGIES = {
     "tpe": lambda: aw.strategies.TPE(initial=5, candidates=8),
     "tree-search": aw.strategies.TreeSearch,
 }
-ESTIMATORS = {"training": lambda: aw.estimators.Training(aw.tasks.digits(), epochs=2)}
+GRADIENT_STRATEGIES = {  # at learning rates with which a hundred steps are enough
+    "darts": lambda: aw.strategies.DARTS(learning_rate=0.02),
+    "dartspt": lambda: aw.strategies.DARTSPT(aw.strategies.DARTS(learning_rate=0.02), epochs=1),
+    "dr-nas": lambda: aw.strategies.DrNAS(learning_rate=0.05),
+    "enas": lambda: aw.strategies.ENAS(steps=10, samples=5, learning_rate=0.03, hidden=16),
+    "gdas": lambda: aw.strategies.GDAS(learning_rate=0.02),
+    "mask-connect": lambda: aw.strategies.MaskConnect(),
+    "pcdarts": lambda: aw.strategies.PCDARTS(learning_rate=0.02, parts=2),
+    "proxyless-nas": lambda: aw.strategies.ProxylessNAS(learning_rate=0.1, every=1),
+    "robust-darts": lambda: aw.strategies.RobustDARTS(aw.strategies.DARTS(learning_rate=0.02)),
+    "snas": lambda: aw.strategies.SNAS(learning_rate=0.02),
+    "unrolled-darts": lambda: aw.strategies.UnrolledDARTS(learning_rate=0.02),
+}
+ESTIMATORS = {
+    "hypernetwork": lambda: aw.estimators.Hypernetwork(
+        aw.tasks.digits(), epochs=1, weights=GraphHypernetwork(channels=16, kernel=3, rounds=1)
+    ),
+    "training": lambda: aw.estimators.Training(aw.tasks.digits(), epochs=2),
+    "weight-sharing": lambda: aw.estimators.WeightSharing(aw.tasks.digits(), epochs=1),
+}
 
 
 @pytest.mark.parametrize(
-    ("kind", "covered"), [("spaces", SPACES), ("strategies", STRATEGIES), ("estimators", ESTIMATORS)]
+    ("kind", "covered"),
+    [("spaces", SPACES), ("strategies", STRATEGIES | GRADIENT_STRATEGIES), ("estimators", ESTIMATORS)],
 )
 def test_every_registered_part_is_under_contract(kind, covered):
     assert set(covered) == set(parts(kind))
@@ -60,15 +98,17 @@ def test_every_registered_part_is_under_contract(kind, covered):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_space(name):
-    check_space(SPACES[name](), SIGNATURES, samples=300)
+    check_space(SPACES[name](), TEXTS if name in OF_TEXTS else SIGNATURES, samples=300)
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_networks_of_the_space_can_be_kept_as_plain_source(name, tmp_path):
     space, streams = SPACES[name](), Streams(7)
+    signature = TEXTS[0] if name in OF_TEXTS else SIGNATURES[1]
+    example = torch.randint(11, (4, 5)) if name in OF_TEXTS else torch.randn(4, 1, 28, 28)
     for number in range(3):
-        network = space.build(aw.spaces.sample(space, streams[number]), SIGNATURES[1])
-        assert aw.export.source(network, tmp_path / f"net{number}.py", torch.randn(4, 1, 28, 28)).max_difference < 1e-5
+        network = space.build(aw.spaces.sample(space, streams[number]), signature)
+        assert aw.export.source(network, tmp_path / f"net{number}.py", example).max_difference < 1e-5
 
 
 @pytest.mark.parametrize("name", spaces_to_survive())
@@ -81,6 +121,12 @@ def test_strategy(name):
     check_strategy(STRATEGIES[name]())
 
 
+@pytest.mark.parametrize("name", GRADIENT_STRATEGIES)
+def test_gradient_strategy(name):
+    check_relaxation(GRADIENT_STRATEGIES[name]())
+
+
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimator(name):
+    _ = aw.tasks.digits().splits  # importing scikit-learn's data sets draws from Python's global randomness
     check_estimator(ESTIMATORS[name](), aw.spaces.nasbench201(cells=1, channels=4), fidelities=(1.0, 0.5))

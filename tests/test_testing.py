@@ -7,7 +7,8 @@ import pytest
 
 import archwright as aw
 from archwright.spaces import mutate, sample
-from archwright.testing import ContractError, check_estimator, check_space, check_strategy
+from archwright.supernets.bilevel import first_order
+from archwright.testing import ContractError, check_estimator, check_relaxation, check_space, check_strategy
 
 
 class Base:
@@ -130,6 +131,66 @@ def test_a_good_estimator_passes():
 def test_broken_estimators_are_found(broken):
     with pytest.raises(ContractError):
         check_estimator(broken(), SPACE)
+
+
+class Relaxes:
+    """DARTS, to be broken."""
+
+    def relax(self, network):
+        self.relaxation = aw.strategies.DARTS(learning_rate=0.02).relax(network)
+        return self.relaxation
+
+
+class ClimbsTheLoss(Relaxes):
+    def relax(self, network):
+        relaxation = super().relax(network)
+        relaxation._gradient = lambda *asked: [-gradient for gradient in first_order(*asked)]
+        return relaxation
+
+
+class NeverLearns(Relaxes):
+    def relax(self, network):
+        super().relax(network).learn = lambda step: None
+        return self.relaxation
+
+
+class KeepsNoState(Relaxes):
+    def relax(self, network):
+        relaxation = super().relax(network)
+        relaxation.state, relaxation.load_state = dict, lambda state: None
+        return relaxation
+
+
+class ForgetsAnOptimizer(Relaxes):
+    def relax(self, network):
+        relaxation = super().relax(network)
+        relaxation.load_state = lambda state: relaxation.load_state_dict(state["parameters"])
+        return relaxation
+
+
+class LeavesAChoiceOut(Relaxes):
+    def relax(self, network):
+        relaxation = super().relax(network)
+        relaxation.probabilities = lambda: {
+            name: row for name, row in type(relaxation).probabilities(relaxation).items() if name != "ops[1]"
+        }
+        relaxation.architecture = lambda: sample(network.space, np.random.default_rng(0))
+        return relaxation
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (ClimbsTheLoss, "should hand their input on"),
+        (NeverLearns, "should hand their input on"),
+        (KeepsNoState, "interrupted"),
+        (ForgetsAnOptimizer, "interrupted"),
+        (LeavesAChoiceOut, "distributions are over"),
+    ],
+)
+def test_broken_relaxations_are_found(broken, promise):
+    with pytest.raises(ContractError, match=promise):
+        check_relaxation(broken())
 
 
 def test_a_space_that_forgets_is_found():

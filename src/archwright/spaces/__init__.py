@@ -19,18 +19,28 @@ from archwright.spaces.space import Space
 
 if TYPE_CHECKING:
     from archwright.spaces.anchors import zoph_le
+    from archwright.spaces.auto_former import elastic_transformer
     from archwright.spaces.auto_net import autonet
+    from archwright.spaces.banks import memory_banks
     from archwright.spaces.cartesian import cgp
     from archwright.spaces.cells import cell
     from archwright.spaces.chains import chain
+    from archwright.spaces.darts_cells import darts, robust_darts
+    from archwright.spaces.enas import enas_macro, enas_micro
     from archwright.spaces.encodings import OneHot
+    from archwright.spaces.fabrics import fabric
     from archwright.spaces.ge_net import genet
+    from archwright.spaces.mask_connect import maskconnect
     from archwright.spaces.meta_qnn import metaqnn
+    from archwright.spaces.mobile import proxyless
     from archwright.spaces.motifs import hierarchical
     from archwright.spaces.multi_branch import multibranch
+    from archwright.spaces.nas_bench_1shot1 import nasbench1shot1
     from archwright.spaces.nas_bench_101 import nasbench101
     from archwright.spaces.nas_bench_201 import nasbench201
+    from archwright.spaces.once_for_all import elastic_mobile
     from archwright.spaces.progressive_cells import pnas
+    from archwright.spaces.recurrent import darts_rnn, enas_rnn
 
 __all__ = [
     "Graph",
@@ -41,16 +51,29 @@ __all__ = [
     "cgp",
     "chain",
     "cross_over",
+    "darts",
+    "darts_rnn",
+    "elastic_mobile",
+    "elastic_transformer",
+    "enas_macro",
+    "enas_micro",
+    "enas_rnn",
     "enumerate_all",
+    "fabric",
     "genet",
     "hierarchical",
+    "maskconnect",
+    "memory_banks",
     "metaqnn",
     "multibranch",
     "mutate",
+    "nasbench1shot1",
     "nasbench101",
     "nasbench201",
     "neighbours",
     "pnas",
+    "proxyless",
+    "robust_darts",
     "sample",
     "size",
     "trace",
@@ -62,19 +85,35 @@ SPACES = {
     "cell": "cells",
     "cgp": "cartesian",
     "chain": "chains",
+    "darts": "darts_cells",
+    "darts_rnn": "recurrent",
+    "elastic_mobile": "once_for_all",
+    "elastic_transformer": "auto_former",
+    "enas_macro": "enas",
+    "enas_micro": "enas",
+    "enas_rnn": "recurrent",
+    "fabric": "fabrics",
     "genet": "ge_net",
     "hierarchical": "motifs",
+    "maskconnect": "mask_connect",
+    "memory_banks": "banks",
     "metaqnn": "meta_qnn",
     "multibranch": "multi_branch",
+    "nasbench1shot1": "nas_bench_1shot1",
     "nasbench101": "nas_bench_101",
     "nasbench201": "nas_bench_201",
     "pnas": "progressive_cells",
+    "proxyless": "mobile",
+    "robust_darts": "darts_cells",
     "zoph_le": "anchors",
 }
 """The library's own spaces: each function and its module. (No module is called like a function: it would hide it.)"""
 
 __getattr__ = lazy(
     __name__,
-    {f"archwright.spaces.{module}": [name] for name, module in SPACES.items()}
+    {
+        f"archwright.spaces.{file}": [name for name, module in SPACES.items() if module == file]
+        for file in SPACES.values()
+    }
     | {"archwright.spaces.encodings": ["OneHot"]},
 )

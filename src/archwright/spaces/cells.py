@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,8 @@ class CellNetwork(nn.Module):
     Filters double where the image is halved.
     """
 
+    cell_type: ClassVar[Any] = Cell
+
     def __init__(
         self,
         signature: Signature,
@@ -87,7 +89,7 @@ class CellNetwork(nn.Module):
         for stage in range(stages):
             width = signature.channels(filters * 2**stage)
             for blocks, stride in [(reduction, 2)] * (stage > 0) + [(normal, 1)] * cells:
-                cell = Cell(before, previous, width, blocks, shrunk, stride)
+                cell = self.cell_type(before, previous, width, blocks, shrunk, stride)
                 self.cells.append(cell)
                 before, previous, shrunk = previous, cell.out_channels, stride
         self.head = ops.Head(previous, signature.outputs)

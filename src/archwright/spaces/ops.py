@@ -133,6 +133,11 @@ def average_pool(in_channels: int, out_channels: int, stride: int = 1, *, kernel
     return _after_projection(in_channels, out_channels, pool)
 
 
+def normalized_pool(in_channels: int, out_channels: int, stride: int = 1, *, pool: Any, kernel: int = 3) -> nn.Module:
+    """Pooling by `pool`, then batch-norm."""
+    return nn.Sequential(pool(in_channels, out_channels, stride, kernel=kernel), nn.BatchNorm2d(out_channels))
+
+
 def identity(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
     """The input itself, or its `FactorizedReduce` or 1x1 projection where the shape has to change."""
     if stride > 1:
@@ -177,6 +182,31 @@ class Zero(nn.Module):
 def none(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
     """No connection."""
     return Zero(out_channels, stride)
+
+
+class Noise(nn.Module):
+    """Normal noise of the shape that any other op would give, whatever the input."""
+
+    def __init__(self, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> noise of mean 0 and deviation 1 (batch, out_channels, ...)."""
+        one = x[:, :1, :: self.stride, :: self.stride]
+        return torch.randn_like(one.expand(-1, self.out_channels, -1, -1))
+
+
+def noise(in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
+    """Normal noise: an op that no search should prefer (Zela et al., 2020, S4)."""
+    return Noise(out_channels, stride)
+
+
+def at_once(modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    """What several modules make of one tensor: a network that calls them so lets open ops share what they compute."""
+    together = getattr(modules[0], "at_once", None) if modules else None
+    return [module(x) for module in modules] if together is None else together(modules, x)
 
 
 def add(tensors: Sequence[Tensor]) -> Tensor:
@@ -275,6 +305,18 @@ DARTS_OPS = (
     *library(Op("dilated_sep_conv_5x5", depthwise_separable, kernel=5, dilation=2)),
 )
 """The 7 operations of DARTS (Liu et al., 2019b; SURVEY S9) other than `none`."""
+
+NORMALIZED_DARTS_OPS = (
+    *library(
+        Op("max_pool_3x3_norm", normalized_pool, pool=max_pool),
+        Op("avg_pool_3x3_norm", normalized_pool, pool=average_pool),
+    ),
+    *DARTS_OPS[2:],
+)
+"""The same with batch-norm behind the pools, as DARTS' code has them while it searches (not in its final networks)."""
+
+NOISE = library(Op("noise", noise))[0]
+"""The operation that RobustDARTS adds to tell good searches from bad ones (Zela et al., 2020)."""
 
 NASBENCH201_OPS = library(
     Op("none", none),
