@@ -59,7 +59,7 @@ class Flops:
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Operations for one example."""
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            _in_evaluation(network, lambda: network(_example(network, signature, 1)))
+            _in_evaluation(network, lambda: network(example(network, signature, 1)))
         return float(counter.get_total_flops())
 
 
@@ -77,10 +77,10 @@ class Memory:
 
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Millions of bytes."""
-        example = _example(network, signature, self.batch_size)
+        inputs = example(network, signature, self.batch_size)
         with _LiveBytes(network) as live, torch.no_grad():
-            live.add(example)
-            _in_evaluation(network, lambda: network(example))
+            live.add(inputs)
+            _in_evaluation(network, lambda: network(inputs))
         return float(live.peak / 1e6)
 
 
@@ -103,12 +103,12 @@ class Latency:
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Milliseconds, measured now; other work on the device slows it."""
         network = network.to(self.device)
-        example = _example(network, signature, self.batch_size)
+        inputs = example(network, signature, self.batch_size)
         wait = torch.cuda.synchronize if torch.device(self.device).type == "cuda" else lambda: None
 
         def once() -> float:
             started = time.perf_counter()
-            network(example)
+            network(inputs)
             wait()  # type: ignore[no-untyped-call]
             return time.perf_counter() - started
 
@@ -124,9 +124,11 @@ class Latency:
 Result = TypeVar("Result")
 
 
-def _example(network: nn.Module, signature: Signature, batch_size: int) -> Tensor:
+def example(network: nn.Module, signature: Signature, batch_size: int) -> Tensor:
+    """A batch of zeros as the network takes it, where the network lies: (batch_size, *input_shape)."""
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    return torch.zeros(batch_size, *signature.input_shape, device=device)
+    kind = torch.int64 if signature.vocabulary else torch.float32
+    return torch.zeros(batch_size, *signature.input_shape, dtype=kind, device=device)
 
 
 def _in_evaluation(network: nn.Module, measure: Callable[[], Result]) -> Result:

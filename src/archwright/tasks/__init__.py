@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from archwright.tasks.idx import fashion_mnist, mnist
     from archwright.tasks.image_folder import folder
     from archwright.tasks.task import BadData, Hyperparameters, Split, Splits, Task
+    from archwright.tasks.text import LanguageModel, shakespeare, text_file
     from archwright.tasks.torch_data import datasets
 
 __all__ = [
     "BadData",
     "Hyperparameters",
+    "LanguageModel",
     "Split",
     "Splits",
     "Task",
@@ -29,6 +31,8 @@ __all__ = [
     "fashion_mnist",
     "folder",
     "mnist",
+    "shakespeare",
+    "text_file",
 ]
 
 __getattr__ = lazy(  # no module is called like a function: importing the one would hide the other
@@ -40,6 +44,7 @@ __getattr__ = lazy(  # no module is called like a function: importing the one wo
         "archwright.tasks.idx": ["fashion_mnist", "mnist"],
         "archwright.tasks.image_folder": ["folder"],
         "archwright.tasks.task": ["BadData", "Hyperparameters", "Split", "Splits", "Task"],
+        "archwright.tasks.text": ["LanguageModel", "shakespeare", "text_file"],
         "archwright.tasks.torch_data": ["datasets"],
     },
 )

@@ -94,17 +94,18 @@ def split_summary(task: Task) -> dict[str, Any]:
     """What a manifest records about a task's splits, as JSON.
 
     Returns:
-        For "train", "valid" and "test": the "size", the "classes" by name with their counts (none for regression), and
-        the "sha256" of inputs and targets in their order.
+        For "train", "valid" and "test": the "size", the "classes" by name with their counts (none for regression, nor
+        where each position of an example has a class), and the "sha256" of inputs and targets in their order.
     """
     return {name: _summary(getattr(task, name), task.classes) for name in ("train", "valid", "test")}
 
 
 def _summary(split: Split, classes: tuple[str, ...]) -> dict[str, Any]:
     inputs, targets = split.inputs.numpy(), split.targets.numpy()
-    counts = np.bincount(targets, minlength=len(classes)).tolist() if classes else []
+    counted = classes if targets.ndim == 1 else ()
+    counts = np.bincount(targets, minlength=len(classes)).tolist() if counted else []
     return {
         "size": len(split),
-        "classes": dict(zip(classes, counts, strict=True)),
+        "classes": dict(zip(counted, counts, strict=True)),
         "sha256": digest(inputs, targets),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -26,8 +26,9 @@ class Split:
     """Examples in memory.
 
     Attributes:
-        inputs: (n, *input_shape); uint8 images in 0..255, or floating numbers.
-        targets: (n,) int64 class numbers, or (n, outputs) float32 for regression.
+        inputs: (n, *input_shape); uint8 images in 0..255, floating numbers, or int64 tokens.
+        targets: (n,) int64 class numbers, or (n, *positions) where each position of an example has one; or
+            (n, outputs) float32 for regression.
     """
 
     inputs: Tensor
@@ -62,6 +63,7 @@ class Hyperparameters:
     SGD with momentum 0.9, batch 128, learning rate 0.1) with a cosine schedule to zero and label smoothing 0.1.
 
     Attributes:
+        nesterov: whether momentum looks ahead (Nesterov's).
         warmup: share of the steps over which the learning rate rises linearly from zero.
         gradient_clip: largest allowed norm of the gradient; 0 switches it off.
         flip: mirror images left-right at random.
@@ -73,6 +75,7 @@ class Hyperparameters:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = 0.1
     momentum: float = 0.9
+    nesterov: bool = True
     weight_decay: float = 5e-4
     batch_size: int = 128
     label_smoothing: float = 0.1
@@ -150,8 +153,10 @@ class Task:
     @property
     def signature(self) -> Signature:
         """What a space builds networks for."""
-        outputs = len(self.classes) if self.is_classification else self.train.targets.shape[1]
-        return Signature(tuple(self.train.inputs.shape[1:]), outputs)
+        shape, answers = tuple(self.train.inputs.shape[1:]), tuple(self.train.targets.shape[1:])
+        if self.is_classification:
+            return Signature(shape, len(self.classes), positions=answers)
+        return Signature(shape, outputs=answers[0])
 
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
@@ -175,13 +180,28 @@ class Task:
             return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
         return functional.mse_loss(outputs, targets)
 
-    def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """Metrics over a whole split: accuracy (0..1) and loss, or rmse and r2 for regression."""
-        loss = float(self.loss(outputs, targets))
+    def metrics(self, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """Metrics over a split: accuracy (0..1) and loss, or rmse, r2 and loss for regression.
+
+        Args:
+            batches: outputs and targets, such that nobody need keep the outputs of a whole split.
+        """
         if self.is_classification:
-            return {"accuracy": float((outputs.argmax(dim=1) == targets).float().mean()), "loss": loss}
+            loss, right, examples, positions = 0.0, 0, 0, 0
+            for outputs, targets in batches:
+                loss += float(self.loss(outputs, targets)) * len(targets)
+                right += int((outputs.argmax(dim=1) == targets).sum())
+                examples, positions = examples + len(targets), positions + targets.numel()
+            return {"accuracy": right / positions, "loss": loss / examples}
+        outputs, targets = map(torch.cat, zip(*batches, strict=True))
+        loss = float(self.loss(outputs, targets))
         spread = float(((targets - targets.mean(dim=0)) ** 2).mean()) or 1.0
         return {"rmse": loss**0.5, "r2": 1.0 - loss / spread, "loss": loss}
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What `metrics` gives."""
+        return ("accuracy", "loss") if self.is_classification else ("rmse", "r2", "loss")
 
     @property
     def score(self) -> str:
