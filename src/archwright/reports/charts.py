@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
 from zlib import crc32
@@ -22,6 +22,9 @@ from archwright.reports.summary import Moment, spread
 
 DOTS, CURVES, STEPS = 800, 150, 80
 """At most so many dots and faint curves a chart, and points a curve: more can't be told apart, and pages stay small."""
+
+PANELS = 32
+"""At most so many choices of a relaxation are drawn: the two cells of DARTS have 28."""
 
 INK, FAINT, _LINE = "#000001", "#000002", "#000003"
 SERIES = [f"#00001{number}" for number in range(1, 7)]
@@ -173,14 +176,61 @@ def losses(values: Sequence[float]) -> Markup:
     return chart(paint, f"Training loss over {len(values)} epochs{last}")
 
 
+def relaxation(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[str, Sequence[float]]]) -> Markup:
+    """How the probabilities of candidates moved: a panel a choice, the shares stacked, over the epochs.
+
+    Args:
+        choices: the candidates' labels by the choice's name; at most `PANELS` are drawn.
+        epochs: the candidates' probabilities by name, after each epoch.
+    """
+    drawn = list(choices)[:PANELS]
+    labels = list(dict.fromkeys(label for name in drawn for label in choices[name]))
+    columns = min(4, len(drawn))
+    rows = -(-len(drawn) // columns)
+
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        places = spread(range(len(epochs)), STEPS)
+        for panel in panels.flat[len(drawn) :]:
+            panel.set_visible(False)
+        for panel, name in zip(panels.flat, drawn, strict=False):
+            shares = np.array([epochs[place][name] for place in places]).T
+            for number, label in enumerate(choices[name]):
+                below = shares[:number].sum(axis=0)
+                colour, alpha = _area(labels.index(label))
+                x, upper = [place + 1 for place in places], below + shares[number]
+                panel.fill_between(x, below, upper, color=colour, alpha=alpha, linewidth=0.4, label=label)
+            panel.set_title(name, fontsize=8, loc="left")
+            panel.set(ylim=(0, 1), xlim=(1, max(len(epochs), 2)))
+            panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=True))
+        handles = {
+            text: shape for panel in panels.flat for shape, text in zip(*panel.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(handles.values(), handles, loc="outside upper left", ncols=4)
+        figure.supxlabel("epoch", fontsize=9)
+
+    last = f"{len(choices)} choices over {len(epochs)} epochs"
+    return picture(paint, f"Probabilities of the candidates of {last}", (8.6, 1.1 + 1.35 * rows))
+
+
+def _area(number: int) -> tuple[str, float]:
+    """The colour of a candidate's area: the page's series, then the same ones paler."""
+    return SERIES[number % len(SERIES)], (0.9, 0.5, 0.25)[min(number // len(SERIES), 2)]
+
+
 def chart(paint: Callable[[Axes], None], alt: str, size: tuple[float, float] = (5.4, 3.4)) -> Markup:
     """What `paint` puts into axes, as an SVG element that belongs into a page; no two of a page have the same `alt`."""
+    return picture(lambda figure: paint(figure.add_subplot()), alt, size)
+
+
+def picture(paint: Callable[[Figure], None], alt: str, size: tuple[float, float]) -> Markup:
+    """The same for what needs several axes."""
     written = io.StringIO()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever the user's own configuration says
         matplotlib.rcParams.update(_STYLE | {"svg.hashsalt": alt})
         figure = Figure(figsize=size, layout="constrained")
-        paint(figure.add_subplot())
+        paint(figure)
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(written, format="svg", transparent=True, metadata=nothing)
     return _for_page(written.getvalue(), alt)

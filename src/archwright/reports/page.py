@@ -20,6 +20,7 @@ from archwright.core.history import History, Scored
 from archwright.core.trial import Evaluation
 from archwright.reports import charts, drawing, summary
 from archwright.run import Run
+from archwright.runtime.store import read_json
 from archwright.spaces.graphs import Graph
 
 TABLE, DRAWN, REASONS = 20, 6, 12
@@ -132,6 +133,7 @@ def _content(run: Run) -> dict[str, Any]:
         "volume": summary.volume(run),
         "portraits": _portraits(run, ranked, front),
         "curves": _curves(run, ranked),
+        "relaxation": _relaxation(run),
         "failures": _reasons(run, summary.failures(history)),
         "excluded": _reasons(run, summary.excluded(history)),
         "names": names,
@@ -238,6 +240,18 @@ def _curves(run: Run, ranked: Sequence[Scored]) -> list[Chart]:
             Chart(charts.losses(trained), "Final training of the winner, on train and validation split together.")
         )
     return found
+
+
+def _relaxation(run: Run) -> Chart | None:
+    """What a gradient strategy left: how the candidates' probabilities moved."""
+    path = run.folder / "checkpoints" / "relaxation.json"
+    if not path.exists():
+        return None
+    kept = read_json(path)
+    drawn = min(len(kept["choices"]), charts.PANELS)
+    of = f"{drawn} of {len(kept['choices'])} choices are drawn. " if drawn < len(kept["choices"]) else ""
+    words = "Probabilities of the candidates of each open choice, after each epoch, stacked."
+    return Chart(charts.relaxation(kept["choices"], kept["epochs"]), f"{words} {of}")
 
 
 def _is_curve(evaluation: Evaluation) -> bool:
