@@ -30,6 +30,23 @@ PUBLISHED = {  # typed from the survey of the survey, SURVEY.md: what it gives o
         "space.filters": (32, 64, 128),
         "space.kernels": (3, 5),
     },
+    "darts_rnn": {
+        "space.nodes": 8,
+        "space.hidden": 300,
+        "strategy.learning_rate": 3e-3,
+        "strategy.weight_decay": 1e-3,
+        "estimator.epochs": 50,
+        "estimator.shared.batch_size": 256,
+        "evaluations": 50,
+    },
+    "enas_rnn": {
+        "space.nodes": 12,
+        "strategy.learning_rate": 3.5e-4,
+        "strategy.entropy": 1e-4,
+        "strategy.hidden": 100,
+        "estimator.epochs": 150,
+        "estimator.shared.batch_size": 64,
+    },
     "genetic_cnn": {
         "strategy.population": 20,
         "strategy.mutation": 0.8,
@@ -84,6 +101,80 @@ PUBLISHED = {  # typed from the survey of the survey, SURVEY.md: what it gives o
         "space.operations": 8,
     },
     "random_search": {"estimator.epochs": 300, "evaluations": 700},
+    "rsws_rnn": {"space.nodes": 8, "space.hidden": 300, "evaluations": 4_000},
+    "darts": {
+        "space.cells": 8,
+        "space.channels": 16,
+        "space.nodes": 4,
+        "space.operations": 7,  # and none, which is no operation here
+        "strategy.learning_rate": 3e-4,
+        "strategy.betas": (0.5, 0.999),
+        "strategy.weight_decay": 1e-3,
+        "estimator.epochs": 50,
+        "estimator.shared.batch_size": 64,
+        "estimator.shared.learning_rate": 0.025,
+        "estimator.shared.weight_decay": 3e-4,
+        "estimator.shared.gradient_clip": 5.0,
+    },
+    "darts_pt": {"strategy.of.learning_rate": 3e-4},
+    "dr_nas": {"space.channels": 36},
+    "enas_macro": {
+        "space.layers": 12,
+        "space.operations": 6,
+        "strategy.learning_rate": 1e-3,
+        "strategy.steps": 50,
+        "strategy.samples": 20,
+        "strategy.skip_target": 0.4,
+        "strategy.skip_weight": 0.8,
+        "estimator.epochs": 310,
+    },
+    "enas_micro": {
+        "space.nodes": 5,
+        "space.operations": 5,
+        "strategy.learning_rate": 3.5e-3,
+        "strategy.steps": 30,
+        "strategy.samples": 10,
+        "strategy.entropy": 1e-4,
+        "strategy.limit": 1.1,
+        "strategy.op_limit": 0.44,  # 1.1 / 2.5
+        "estimator.epochs": 150,
+        "estimator.shared.batch_size": 160,
+        "estimator.shared.learning_rate": 0.05,
+    },
+    "fabrics": {},
+    "fairnas": {},
+    "gdas": {},
+    "ghn": {"evaluations": 1000},
+    "mask_connect": {},
+    "one_shot": {},
+    "pc_darts": {"strategy.parts": 4},
+    "proxyless_nas": {
+        "space.channels": (24, 40, 80, 96, 192, 320),
+        "space.blocks": [4, 4, 4, 4, 4, 1],
+        "space.strides": (2, 2, 2, 1, 2, 1),
+        "strategy.learning_rate": 1e-3,
+        "strategy.betas": (0.0, 0.999),
+        "strategy.every": 5,
+        "strategy.warmup": 40 / 160,
+        "estimator.epochs": 160,
+    },
+    "robust_darts": {
+        "space.space": "S2",
+        "strategy.window": 5,
+        "strategy.delta": 4,
+        "strategy.factor": 1.3,
+        "strategy.begin": 10,
+    },
+    "rsws": {
+        "space.channels": 24,
+        "estimator.epochs": 150,
+        "estimator.shared.gradient_clip": 1.0,
+        "evaluations": 5000,
+    },
+    "smash": {"evaluations": 500 + 100},
+    "snas": {},
+    "spos": {},
+    "unrolled_darts": {"space.cells": 8, "space.channels": 16, "estimator.epochs": 50},
     "tpe": {"strategy.initial": 50, "strategy.gamma": 1 / 4, "evaluations": 800},
     "uct": {"space.blocks": 5},
     "zoph_le": {
@@ -114,6 +205,13 @@ def task():
     return Task("few-digits", load, aw.tasks.digits().hyperparameters)
 
 
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "rhyme.txt"
+    path.write_text("the cat sat on the mat, the rat sat on the cat.\n" * 60, encoding="utf-8")
+    return aw.tasks.text_file(path, length=10)
+
+
 def test_every_recipe_has_its_table():
     assert set(PUBLISHED) == set(aw.recipes.RECIPES)
 
@@ -131,7 +229,8 @@ def test_at_full_scale_a_recipe_has_its_papers_numbers(name, task):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_a_small_recipe_runs_and_its_winner_builds(name, task):
+def test_a_small_recipe_runs_and_its_winner_builds(name, task, text):
+    task = text if name.endswith("_rnn") else task
     recipe = getattr(aw.recipes, name)(task, scale=1e-4)
     with recipe.search(seed=1) as run:
         evaluations = list(itertools.islice(run, 6))
@@ -139,7 +238,7 @@ def test_a_small_recipe_runs_and_its_winner_builds(name, task):
     assert len(succeeded) >= len(evaluations) / 2, [evaluation.failure for evaluation in evaluations]
     winner = run.history.best.evaluation
     network = recipe.space.build(winner.trial.architecture, task.signature)
-    assert network.eval()(task.prepare(task.valid.inputs[:2])).shape == (2, 10)
+    assert network.eval()(task.prepare(task.valid.inputs[:2])).shape == (2, *task.signature.output_shape)
     assert rebuildable(describe([recipe.space, recipe.strategy]))
 
 

@@ -13,22 +13,41 @@ from typing import TYPE_CHECKING
 from archwright.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from archwright.recipes.ahmed_2018 import mask_connect
     from archwright.recipes.baker_2017 import metaqnn
+    from archwright.recipes.bender_2018 import one_shot
     from archwright.recipes.bergstra_2013 import tpe
+    from archwright.recipes.brock_2018 import smash
+    from archwright.recipes.cai_2019 import proxyless_nas
+    from archwright.recipes.chen_2021 import dr_nas
+    from archwright.recipes.chu_2021 import fairnas
+    from archwright.recipes.dong_2019 import gdas
     from archwright.recipes.elsken_2019 import lemonade
+    from archwright.recipes.guo_2020 import spos
     from archwright.recipes.kandasamy_2018 import nasbot
-    from archwright.recipes.li_2019 import random_search
+    from archwright.recipes.li_2019 import random_search, rsws
+    from archwright.recipes.li_2019_recurrent import rsws_rnn
     from archwright.recipes.liu_2018a import pnas
     from archwright.recipes.liu_2018b import hierarchical
+    from archwright.recipes.liu_2019b import darts, unrolled_darts
+    from archwright.recipes.liu_2019b_recurrent import darts_rnn
     from archwright.recipes.mendoza_2016 import auto_net
+    from archwright.recipes.pham_2018 import enas_macro, enas_micro
+    from archwright.recipes.pham_2018_recurrent import enas_rnn
     from archwright.recipes.real_2017 import large_scale_evolution
     from archwright.recipes.real_2019 import amoebanet
     from archwright.recipes.recipe import Paper, Recipe, recipe
     from archwright.recipes.ru_2021 import nas_bowl
+    from archwright.recipes.saxena_2016 import fabrics
     from archwright.recipes.suganuma_2017 import cgp_cnn
+    from archwright.recipes.wang_2021 import darts_pt
     from archwright.recipes.white_2021 import bananas
     from archwright.recipes.wistuba_2018 import uct
     from archwright.recipes.xie_2017 import genetic_cnn
+    from archwright.recipes.xie_2019 import snas
+    from archwright.recipes.xu_2020 import pc_darts
+    from archwright.recipes.zela_2020 import robust_darts
+    from archwright.recipes.zhang_2019 import ghn
     from archwright.recipes.zoph_2017 import zoph_le
     from archwright.recipes.zoph_2018 import nasnet
 
@@ -39,19 +58,41 @@ __all__ = [
     "auto_net",
     "bananas",
     "cgp_cnn",
+    "darts",
+    "darts_pt",
+    "darts_rnn",
+    "dr_nas",
+    "enas_macro",
+    "enas_micro",
+    "enas_rnn",
+    "fabrics",
+    "fairnas",
+    "gdas",
     "genetic_cnn",
+    "ghn",
     "hierarchical",
     "large_scale_evolution",
     "lemonade",
+    "mask_connect",
     "metaqnn",
     "nas_bowl",
     "nasbot",
     "nasnet",
+    "one_shot",
+    "pc_darts",
     "pnas",
+    "proxyless_nas",
     "random_search",
     "recipe",
+    "robust_darts",
+    "rsws",
+    "rsws_rnn",
+    "smash",
+    "snas",
+    "spos",
     "tpe",
     "uct",
+    "unrolled_darts",
     "zoph_le",
 ]
 
@@ -60,24 +101,49 @@ RECIPES = {
     "auto_net": "mendoza_2016",
     "bananas": "white_2021",
     "cgp_cnn": "suganuma_2017",
+    "darts": "liu_2019b",
+    "darts_pt": "wang_2021",
+    "darts_rnn": "liu_2019b_recurrent",
+    "dr_nas": "chen_2021",
+    "enas_macro": "pham_2018",
+    "enas_micro": "pham_2018",
+    "enas_rnn": "pham_2018_recurrent",
+    "fabrics": "saxena_2016",
+    "fairnas": "chu_2021",
+    "gdas": "dong_2019",
     "genetic_cnn": "xie_2017",
+    "ghn": "zhang_2019",
     "hierarchical": "liu_2018b",
     "large_scale_evolution": "real_2017",
     "lemonade": "elsken_2019",
+    "mask_connect": "ahmed_2018",
     "metaqnn": "baker_2017",
     "nas_bowl": "ru_2021",
     "nasbot": "kandasamy_2018",
     "nasnet": "zoph_2018",
+    "one_shot": "bender_2018",
+    "pc_darts": "xu_2020",
     "pnas": "liu_2018a",
+    "proxyless_nas": "cai_2019",
     "random_search": "li_2019",
+    "robust_darts": "zela_2020",
+    "rsws": "li_2019",
+    "rsws_rnn": "li_2019_recurrent",
+    "smash": "brock_2018",
+    "snas": "xie_2019",
+    "spos": "guo_2020",
     "tpe": "bergstra_2013",
     "uct": "wistuba_2018",
+    "unrolled_darts": "liu_2019b",
     "zoph_le": "zoph_2017",
 }
 """Each recipe's function and its module."""
 
 __getattr__ = lazy(
     __name__,
-    {f"archwright.recipes.{module}": [name] for name, module in RECIPES.items()}
+    {
+        f"archwright.recipes.{module}": [name for name, other in RECIPES.items() if other == module]
+        for module in RECIPES.values()
+    }
     | {"archwright.recipes.recipe": ["Paper", "Recipe", "recipe"]},
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archwright.core.errors import ArchwrightError
-from archwright.core.protocols import Estimator, Strategy
+from archwright.core.protocols import Estimator, GradientStrategy, Strategy
 from archwright.search import Search, budget, search
 from archwright.spaces.space import Space
 
@@ -45,7 +45,7 @@ class Recipe:
     """
 
     space: Space
-    strategy: Strategy
+    strategy: Strategy | GradientStrategy
     estimator: Estimator
     evaluations: int
     paper: Paper
