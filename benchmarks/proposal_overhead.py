@@ -49,7 +49,9 @@ def given(benchmark: Any, length: int, seed: int = 0) -> History:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("strategies", nargs="*", help="all by default")
-    names = parser.parse_args().strategies or [name for name in parts("strategies") if name != "exhaustive"]
+    known = parts("strategies").items()
+    propose = [name for name, part in known if hasattr(part, "propose") and name != "exhaustive"]
+    names = parser.parse_args().strategies or propose
     benchmark = nasbench201()
     head = "".join(f"| {length}, first | {length} " for length in LENGTHS)
     print(f"| strategy {head}| 300 in all |\n|---{'|---:' * (2 * len(LENGTHS) + 1)}|")

@@ -130,7 +130,8 @@ def _header(title: str, path: Path, batch: Tensor, count: int, prepared: bool) -
     name = path.stem if path.stem.isidentifier() else "model"
     yield f'"""{title}'
     yield ""
-    yield f"Input:   float32 ({shape})" + (", standardised by prepare()" if prepared else "")
+    kind = str(batch.dtype).removeprefix("torch.")
+    yield f"Input:   {kind} ({shape})" + (", standardised by prepare()" if prepared else "")
     yield f"Weights: {_weights(path).name}, {count:,} parameters, beside this file"
     yield ""
     yield f"    from {name} import load{', prepare' if prepared else ''}"
