@@ -166,3 +166,17 @@ def test_every_option_of_search_is_a_key_and_the_other_way_round() -> None:
 )
 def test_dotted_options(line: str, rest: list[str], fields: dict[str, Any]) -> None:
     assert take_fields(line.split()) == (rest, fields)
+
+
+def test_a_text_is_a_task_and_has_a_space_of_its_own(tmp_path: Path) -> None:
+    from archwright.cli.parts import made
+
+    book = tmp_path / "book.txt"
+    book.write_text("to be, or not to be\n" * 30, encoding="utf-8")
+    settings, origin = read({"task": {"name": str(book), "length": "9"}})
+    assert settings.space == {"name": "darts-rnn"}
+    task = made("task", settings.task, origin)
+    assert task.made_by["name"] == "text-file"
+    assert task.signature.input_shape == (9,)
+    assert read({"task": {"name": "shakespeare"}})[0].space == {"name": "darts-rnn"}
+    assert read({"task": {"name": str(book)}, "space": {"name": "enas-rnn"}})[0].space == {"name": "enas-rnn"}

@@ -121,6 +121,24 @@ def test_a_mixture_of_enas_cells_is_the_sum_of_all_candidates():
     check_equal(network(TOKENS), wanted, [*logits, *network.parameters()])
 
 
+def test_a_sample_is_the_sum_of_what_was_drawn():
+    """As hard samples mix: an activation of weight 1 for each source, or none."""
+    network = opened(aw.spaces.darts_rnn(nodes=4, hidden=5, embedding=5))
+    weights = torch.ones(10, dtype=torch.float64, requires_grad=True)
+    drawn, edges, number = {}, [], 0
+    for node in range(4):
+        edges.append({})
+        for source in range(node + 1):
+            option = (node + 2 * source) % 5  # 4 is none
+            drawn[f"nodes[{node}][{source}].activation"] = {option: weights[number]}
+            if option < 4:
+                edges[-1][source] = {NAMES[option]: weights[number]}
+            number += 1
+    network.mix(drawn)
+    wanted = plain(network.network, {"tanh": 1.0}, edges, dict.fromkeys(range(1, 5), 1 / 4))
+    check_equal(network(TOKENS), wanted, [weights, *network.parameters()])
+
+
 def decided(space, architecture):
     """The same as arguments of `plain`."""
     arguments = space.resolve(architecture)
@@ -228,8 +246,8 @@ def test_images_are_no_texts():
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
     path = tmp_path_factory.mktemp("text") / "rhyme.txt"
-    path.write_text("the cat sat on the mat, the rat sat on the cat.\n" * 60, encoding="utf-8")
-    return aw.tasks.text_file(path, length=12)
+    path.write_text("the cat sat on the mat, the rat sat on the cat.\n" * 30, encoding="utf-8")
+    return aw.tasks.text_file(path, length=8)
 
 
 SMALL = {"hidden": 12, "embedding": 12}

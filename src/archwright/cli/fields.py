@@ -173,7 +173,8 @@ _NESTED: Mapping[str, Callable[[Any, str, Origin], Any]] = {"costs": _cost, "ope
 
 
 def _hints(maker: Maker) -> dict[str, Any]:
-    target = maker.__init__ if inspect.isclass(maker) else maker
+    # Of a dataclass itself, since fields that it inherits are hinted in the words of their own module.
+    target = maker.__init__ if inspect.isclass(maker) and not dataclasses.is_dataclass(maker) else maker
     try:
         return typing.get_type_hints(target, include_extras=True)
     except Exception:  # a hint of the user's own that only a type checker can read: no conversion then

@@ -21,7 +21,7 @@ from archwright.core.signature import Signature
 from archwright.spaces.graphs import Graph
 from archwright.spaces.opening import every, taken
 from archwright.spaces.space import Space
-from archwright.spaces.wiring import absent
+from archwright.spaces.wiring import absent, weighted_sum
 
 if TYPE_CHECKING:
     from archwright.spaces.opening import Weight
@@ -74,15 +74,17 @@ class Reading:
 
     def __init__(self, node: Node) -> None:
         weights = reads(node.node)
+        self.count = len(weights)
         self.sources = sorted({source for source, _ in weights})
         self.names = [name for name in ACTIVATIONS if any(name == other for _, other in weights)]
         self.matrix = node.matrix(self.sources) if weights else None
-        self.decided = [weight for weight in weights.values() if isinstance(weight, float)] == [1.0]
+        self.decided = self.count == 1 and all(isinstance(w, float) and w == 1.0 for w in weights.values())
         if weights and not self.decided:
             like = next(node.parameters())
             table = [[weights.get((source, name), 0.0) for name in self.names] for source in self.sources]
-            given = _stacked([weight for row in table for weight in row], like).view(len(table), -1, 1, 1)
-            self.shares, self.mixture = given.sum(1), given.unbind(1)
+            self.table = _stacked([weight for row in table for weight in row], like).view(len(table), -1, 1, 1)
+            self.shares = self.table.sum(1)
+            self.taken = [[(source, name) in weights for name in self.names] for source in self.sources]
 
     def __call__(self, states: Sequence[Tensor], mask: Tensor | None, added: Tensor | None = None) -> Tensor:
         """The node's state, (batch, hidden); of a mixture the weighted sum of what each candidate would make of it.
@@ -106,9 +108,19 @@ class Reading:
         gate, made = product.to(state.dtype).chunk(2, dim=-1)
         if self.decided:
             return torch.lerp(state, ACTIVATIONS[self.names[0]](made), gate.sigmoid())
-        mixed = [weight * ACTIVATIONS[name](made) for weight, name in zip(self.mixture, self.names, strict=True)]
-        total = torch.lerp(self.shares * state, sum(mixed[1:], mixed[0]), gate.sigmoid()).sum(0)
-        return functional.layer_norm(total, total.shape[-1:])
+        total = torch.lerp(self.shares * state, self._mixed(made), gate.sigmoid()).sum(0)
+        return functional.layer_norm(total, total.shape[-1:]) if self.count > 1 else total
+
+    def _mixed(self, made: Tensor) -> Tensor:
+        """The weighted sum of the activations of each source's h, (sources, batch, hidden)."""
+        if all(map(all, self.taken)):
+            return weighted_sum((ACTIVATIONS[name](made), self.table[:, at]) for at, name in enumerate(self.names))
+        return torch.stack(  # where few activations take part, as in a sample, nothing is computed for the others
+            [
+                weighted_sum((ACTIVATIONS[name](h), row[at]) for at, name in enumerate(self.names) if taken_part[at])
+                for h, row, taken_part in zip(made, self.table, self.taken, strict=True)
+            ]
+        )
 
 
 class RecurrentNetwork(nn.Module, ABC):
@@ -223,6 +235,8 @@ def _average(weights: Mapping[int, Weight], like: Tensor) -> Callable[[Sequence[
 
 
 def _stacked(weights: Sequence[Weight], like: Tensor) -> Tensor:
+    if all(isinstance(weight, float) for weight in weights):
+        return torch.tensor(weights, dtype=like.dtype, device=like.device)
     return torch.stack(
         [torch.as_tensor(weight, dtype=like.dtype, device=like.device).reshape(()) for weight in weights]
     )
