@@ -9,7 +9,8 @@ from archwright.core.errors import ArchwrightError
 from archwright.core.rng import Streams
 from archwright.spaces import ops
 from archwright.spaces.darts_cells import ROBUST_DARTS
-from archwright.supernets import OpenNetwork
+from archwright.supernets import OpenNetwork, Relaxation
+from archwright.supernets.bilevel import first_order
 
 CIFAR = aw.Signature((3, 32, 32), 10)
 LABELS = [op.label for op in ops.NORMALIZED_DARTS_OPS]
@@ -105,7 +106,7 @@ def test_a_decided_open_network_equals_the_standalone_one(make):
     space = make()
     network = OpenNetwork(space, aw.Signature((3, 8, 8), 10)).double()
     images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
-    for number in range(50):
+    for number in range(10):
         drawn = aw.spaces.sample(space, Streams(5)[number])
         alone = network.standalone(drawn)
         network.decide(drawn)
@@ -161,3 +162,11 @@ def test_an_edge_without_candidates_adds_nothing(stride):
     width = outputs[0].shape[1] // 4
     assert not outputs[0][:, :width].any()
     assert outputs[0][:, width:].any()
+
+
+@pytest.mark.parametrize(("space", "candidates"), [("S1", 2), ("S2", 2), ("S3", 3), ("S4", 2)])
+def test_taking_no_part_is_a_candidate_in_s3_alone(space, candidates):
+    network = OpenNetwork(aw.spaces.robust_darts(space, cells=3, channels=2), aw.Signature((1, 8, 8), 10))
+    rows = Relaxation(network, first_order).probabilities()
+    assert len(rows) == 28
+    assert {len(row) for row in rows.values()} == {candidates}

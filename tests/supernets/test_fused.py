@@ -110,6 +110,35 @@ def test_any_number_of_channels(ways, channels):
     assert_equal(computed(ours, weights, x, together), computed(theirs, weights, x, apart))
 
 
+@pytest.mark.parametrize("threads", [2, 7])
+def test_kernels_share_the_images_among_threads(monkeypatch, threads):
+    """Of which there may be more than images."""
+    monkeypatch.setenv("ARCHWRIGHT_KERNELS", "1")
+    torch.manual_seed(1)
+    x = torch.randn(5, 8, 9, 9, dtype=torch.float64)
+    weights = [MIXTURES["all"](len(OPERATIONS)) for _ in range(EDGES)]
+    ours, theirs, before = edges(8, 1), edges(8, 1), torch.get_num_threads()
+    wanted = computed(theirs, weights, x, apart)
+    torch.set_num_threads(threads)
+    try:
+        assert_equal(computed(ours, weights, x, together), wanted)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("option", range(len(OPERATIONS)))
+def test_what_is_no_number_stays_so(ways, option):
+    """Else a search that diverged would go on."""
+    x = torch.zeros(2, 8, 6, 6, dtype=torch.float64)
+    x[0, 0, 3, 3] = torch.nan
+    ours, theirs = edges(8, 1)[:1], edges(8, 1)[:1]
+    ours[0].choice.weights = theirs[0].choice.weights = {option: 0.5, 4: 0.5}
+    with torch.no_grad():
+        (made,), (wanted,) = together(ours, x), apart(theirs, x)
+    assert torch.equal(made.isnan(), wanted.isnan())
+    assert made.isnan().any()
+
+
 def test_in_float32(ways):
     """To what float32 rounds to, in each of the widths that a vector may have."""
     for channels in (4, 8, 16, 32, 64):
@@ -146,6 +175,20 @@ def test_batch_norms_without_affine_parameters_and_with_an_average_as_momentum(w
     for _ in range(3):
         assert_equal(computed(ours, weights, x, together), computed(theirs, weights, x, apart))
         x = x * 2 + 1
+
+
+def test_statistics_that_are_not_tracked_stay(ways):
+    """As a step that looks ahead leaves them."""
+    x = torch.randn(3, 8, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    weights = [MIXTURES["all"](len(OPERATIONS)) for _ in range(EDGES)]
+    ours, theirs = edges(8, 1), edges(8, 1)
+    for module in [module for edge in (*ours, *theirs) for module in edge.modules()]:
+        if isinstance(module, NORMS):
+            module.track_running_stats = False
+    before = [buffer.clone() for edge in ours for buffer in edge.buffers()]
+    made = computed(ours, weights, x, together)
+    assert_equal(made, computed(theirs, weights, x, apart))
+    assert_equal([made[2]], [before])
 
 
 def test_in_evaluation(ways):

@@ -160,24 +160,26 @@ def robust_darts(space: str = "S2", cells: int = 8, channels: int = 16) -> Space
         space: "S1": two operations an edge, those that an earlier search had liked best. "S2": identity and separable
             3x3 convolution. "S3": these and `none`. "S4": noise and separable 3x3 convolution.
 
-    `none` is no operation that a network could have, so S2 and S3 hold the same architectures.
+    `none` is no operation that a network could have, so S2 and S3 hold the same architectures; but where the choices are
+    relaxed, only S3 has it as a candidate.
 
     Raises:
         ArchwrightError: there is no such space.
     """
     if space not in ROBUST_DARTS:
         raise ArchwrightError(one_of("space", space, ROBUST_DARTS))
-    normal, reduction = ROBUST_DARTS[space]
-    return Space(
-        CellNetwork, normal=open_cell(4, normal), reduction=open_cell(4, reduction), cells=cells, channels=channels
-    )
+    normal, reduction = (open_cell(4, edges, none=space == "S3") for edges in ROBUST_DARTS[space])
+    return Space(CellNetwork, normal=normal, reduction=reduction, cells=cells, channels=channels)
 
 
-def open_cell(nodes: int, edges: Sequence[Sequence[Any]]) -> list[Subset]:
-    """The declaration of a cell; `edges` has the operations of each edge, by the node it enters and then by source."""
+def open_cell(nodes: int, edges: Sequence[Sequence[Any]], none: bool = True) -> list[Subset]:
+    """The declaration of a cell; `edges` has the operations of each edge, by the node it enters and then by source.
+
+    `none` says whether a relaxation has taking no part as one candidate more.
+    """
     offered = iter(edges)
     return [
-        Subset(2, *({"source": source, "op": Choice(*next(offered))} for source in range(node + 2)))
+        Subset(2, *({"source": source, "op": Choice(*next(offered))} for source in range(node + 2)), none=none)
         for node in range(nodes)
     ]
 

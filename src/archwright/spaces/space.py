@@ -196,7 +196,8 @@ def _declared(tree: Any, seen: dict[int, int]) -> Any:
             return "shared", seen[id(tree)]
         seen[id(tree)] = len(seen)
     if isinstance(tree, Choice):
-        return kind, tree.labels, [_declared(option, seen) for option in tree.options]
+        told = (tree.none,) if isinstance(tree, Subset) else ()
+        return kind, tree.labels, [_declared(option, seen) for option in tree.options], *told
     if isinstance(tree, Integer | Real):
         return kind, tree.low, tree.high, tree.log
     if isinstance(tree, Repeat):

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from archwright.supernets import kernels
-from archwright.supernets.mixing import Reading, Term, is_one, momentum_of
+from archwright.supernets.mixing import Reading, Term
+from archwright.supernets.norms import Norms
 from archwright.supernets.recognising import Candidate, recognised
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ def mixtures(several: Sequence[Sequence[Term]], x: Tensor) -> list[Tensor]:
     """The weighted sum of each of several lists of candidates, all of which read `x`.
 
     Returns:
-        One (batch, out_channels, height, width) a list. What is decided (one candidate of weight 1.0) costs no more
-        than the candidate.
+        One (batch, out_channels, height, width) a list.
     """
     reading = Reading(x)
     split = [_split(terms, x) for terms in several] if kernels.usable(x) else []
@@ -107,66 +107,6 @@ class Plan:
         return [reading.mixture(terms[rows]) for rows in self.rows]
 
 
-class Norms:
-    """Batch-norms side by side, a row each: (norms, channels), float64. None stands for no batch-norm at all.
-
-    Args:
-        mean: the mean of what each reads, and its biased variance: of the batch in training, else the running ones are
-            taken.
-        numbers: in each channel of the batch.
-    """
-
-    def __init__(
-        self,
-        norms: Sequence[nn.BatchNorm2d | None],
-        channels: int,
-        mean: Sequence[Tensor],
-        variance: Sequence[Tensor],
-        numbers: int,
-    ) -> None:
-        self.there = [norm for norm in norms if norm is not None]
-        self.numbers = numbers
-        zeros, ones = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)
-        if self.there and not self.there[0].training:
-            mean = [zeros if norm is None or norm.running_mean is None else norm.running_mean for norm in norms]
-            variance = [ones if norm is None or norm.running_var is None else norm.running_var for norm in norms]
-        self.mean, self.variance = _rows(mean, channels), _rows(variance, channels)
-        affine = [None if norm is None or not norm.affine else norm for norm in norms]
-        self.scale = _rows([ones if norm is None else norm.weight.detach() for norm in affine], channels)
-        self.shift = _rows([zeros if norm is None else norm.bias.detach() for norm in affine], channels)
-        self.present = torch.tensor([norm is not None for norm in norms]).double()[:, None]
-        epsilon = torch.tensor([0.0 if norm is None else norm.eps for norm in norms], dtype=torch.float64)
-        self.rate = (self.variance + epsilon[:, None]).rsqrt()
-        """1 / deviation."""
-
-    def keep(self) -> None:
-        """Updates the running statistics, as a call in training does."""
-        present = self.present.flatten().bool()
-        unbiased = self.variance[present] * (self.numbers / max(1, self.numbers - 1))
-        factors = [momentum_of(norm) for norm in self.there]
-        for name, batch in (("running_mean", self.mean[present]), ("running_var", unbiased)):
-            kept = [getattr(norm, name) for norm in self.there]
-            for factor in set(factors):
-                chosen = [place for place, own in enumerate(factors) if own == factor]
-                new = batch.to(kept[0].dtype).unbind()
-                torch._foreach_lerp_([kept[place] for place in chosen], [new[place] for place in chosen], factor)
-
-    def scale_and_shift(self, weight: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
-        """weight * norm(p) is the one times p plus the other."""
-        scale = weight * self.scale * self.rate
-        return scale, weight * self.shift - scale * self.mean
-
-    def backward(self, total: Tensor, product: Tensor, weight: Tensor | float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
-        """The gradient at p is the first times g, plus the second times p, plus the third, of the gradient g behind.
-
-        Args:
-            total: the sum of g; `product`: that of g * (p - mean) / deviation. Both as if weight were 1.
-        """
-        slope = weight * self.scale * self.rate
-        curve = -slope * self.rate * product * self.present / self.numbers
-        return slope, curve, -slope * total * self.present / self.numbers - curve * self.mean
-
-
 class _Fused(torch.autograd.Function):
     """forward(plan, x, weights of the terms, *plan.parameters) -> the weighted sum of each edge."""
 
@@ -212,7 +152,7 @@ class _Fused(torch.autograd.Function):
         parameters, saved = saved[: len(plan.parameters)], saved[len(plan.parameters) :]
         if (
             torch.is_grad_enabled()
-        ):  # the gradient is to be differentiated, which PyTorch can do with its own operations
+        ):  # the gradient will be differentiated, which PyTorch does with operations of its own
             asked = [tensor for tensor in (x, weights, *parameters) if tensor.requires_grad]
             sums = plan.plain(x, weights)
             found = torch.autograd.grad(sums, asked, gradients, create_graph=True, allow_unused=True)
@@ -277,21 +217,17 @@ class _Fused(torch.autograd.Function):
         return None, gx, of_weights, *(part for pair in of_first + of_second for part in pair), *affine
 
 
-def _rows(rows: Sequence[Tensor], channels: int) -> Tensor:
-    return torch.stack([row.double() for row in rows]) if rows else torch.zeros(0, channels, dtype=torch.float64)
-
-
 def _is_asked_for(parameter: Tensor) -> bool:
     """Whether the backward that runs now is to find this tensor's gradient.
 
     An architecture step differentiates for the relaxation alone. PyTorch's own functions are told so; those written
     in Python have to look.
     """
-    if not parameter.requires_grad:
-        return False
-    node = torch.autograd.graph.get_gradient_edge(parameter).node
+    look = getattr(torch._C, "_will_engine_execute_node", None)
+    if look is None or not parameter.requires_grad:
+        return parameter.requires_grad
     try:
-        return bool(torch._C._will_engine_execute_node(node))
+        return bool(look(torch.autograd.graph.get_gradient_edge(parameter).node))
     except RuntimeError:  # asked for by name
         return True
 
@@ -304,9 +240,7 @@ def _stacked(weights: Sequence[Weight], x: Tensor) -> Tensor:
 
 
 def _split(terms: Sequence[Term], x: Tensor) -> tuple[list[tuple[Candidate, Weight]], list[Term]]:
-    """The candidates that the kernels know, and the others; none, where they would gain nothing."""
-    if len(terms) == 1 and is_one(terms[0][1]):
-        return [], list(terms)
+    """The candidates that the kernels know, and the others; where they know identities only, all are others."""
     known: list[tuple[Candidate, Weight]] = []
     left: list[Term] = []
     for modules, weight in terms:

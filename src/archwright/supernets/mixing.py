@@ -56,9 +56,8 @@ class Reading:
 
     def mixture(self, terms: Sequence[Term], total: Tensor | None = None) -> Tensor:
         """The weighted sum of some candidates, and of what is given: (batch, out_channels, height, width)."""
-        for modules, weight in [term for term in terms if not _is_zero(term[0])] or (
-            terms[:1] if total is None else ()
-        ):
+        counting = [term for term in terms if not _is_zero(term[0])]
+        for modules, weight in counting or (terms[:1] if total is None else []):
             made = self._weighted(modules, weight)
             total = made if total is None else total + made
         assert total is not None

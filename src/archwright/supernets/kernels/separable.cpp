@@ -35,9 +35,10 @@ template <typename T, int L>
 inline Vec<T, L> splat(T x) {
   return Vec<T, L>{} + x;
 }
+// As PyTorch has it, what is no number stays so.
 template <typename T, int L>
-inline Vec<T, L> positive(Vec<T, L> v) {
-  return v > Vec<T, L>{} ? v : Vec<T, L>{};
+inline Vec<T, L> rectified(Vec<T, L> v) {
+  return v < Vec<T, L>{} ? Vec<T, L>{} : v;
 }
 
 // f(thread, first image, past the last image)
@@ -186,19 +187,17 @@ void depthwise_weight(
 template <typename T, int L>
 inline void sum_image(double* out, const T* g, const T* p, const T* mean, int pixels, int C) {
   for (int c = 0; c < C; c += L) {
-    Vec<T, L> sums[4] = {};
+    Vec<T, L> sums[4] = {};  // four chains of additions, since each waits for its last
     const Vec<T, L> centre = p ? load<T, L>(mean + c) : Vec<T, L>{};
+    const auto add = [&](int which, int pixel) {
+      const long at = long(pixel) * C + c;
+      sums[which] += p ? load<T, L>(g + at) * (load<T, L>(p + at) - centre) : load<T, L>(g + at);
+    };
     int i = 0;
     for (; i + 4 <= pixels; i += 4)
 #pragma GCC unroll 4
-      for (int u = 0; u < 4; ++u) {
-        const long at = long(i + u) * C + c;
-        sums[u] += p ? load<T, L>(g + at) * (load<T, L>(p + at) - centre) : load<T, L>(g + at);
-      }
-    for (; i < pixels; ++i) {
-      const long at = long(i) * C + c;
-      sums[0] += p ? load<T, L>(g + at) * (load<T, L>(p + at) - centre) : load<T, L>(g + at);
-    }
+      for (int u = 0; u < 4; ++u) add(u, i + u);
+    for (; i < pixels; ++i) add(0, i);
     const Vec<T, L> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     for (int l = 0; l < L; ++l) out[c + l] = sum[l];
   }
@@ -209,19 +208,17 @@ template <typename T, int L>
 void moments_of_image(double* mean, double* squares, const T* p, int pixels, int C) {
   sum_image<T, L>(mean, p, nullptr, nullptr, pixels, C);
   for (int c = 0; c < C; c += L) {
-    Vec<T, L> centre, away[4] = {}, sums[4] = {};
+    Vec<T, L> centre, sums[4] = {};
     for (int l = 0; l < L; ++l) centre[l] = T(mean[c + l] / pixels);
+    const auto add = [&](int which, int pixel) {
+      const Vec<T, L> away = load<T, L>(p + long(pixel) * C + c) - centre;
+      sums[which] += away * away;
+    };
     int i = 0;
     for (; i + 4 <= pixels; i += 4)
 #pragma GCC unroll 4
-      for (int u = 0; u < 4; ++u) {
-        away[u] = load<T, L>(p + long(i + u) * C + c) - centre;
-        sums[u] += away[u] * away[u];
-      }
-    for (; i < pixels; ++i) {
-      away[0] = load<T, L>(p + long(i) * C + c) - centre;
-      sums[0] += away[0] * away[0];
-    }
+      for (int u = 0; u < 4; ++u) add(u, i + u);
+    for (; i < pixels; ++i) add(0, i);
     const Vec<T, L> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
     for (int l = 0; l < L; ++l) {
       mean[c + l] /= pixels;
@@ -271,7 +268,7 @@ void rectify(Padded<T>& to, const T* x, const T* scale, const T* shift, const Sh
       for (int c = 0; c < C; c += L) {
         Vec<T, L> v = load<T, L>(in + i * C + c);
         if (scale) v = v * load<T, L>(scale + c) + load<T, L>(shift + c);
-        store<T, L>(out + i * C + c, positive<T, L>(v));
+        store<T, L>(out + i * C + c, rectified<T, L>(v));
       }
   }
 }
@@ -380,7 +377,7 @@ void separable_backward(
           const long at = long(j) * C + c;
           Vec<T, L> v = load<T, L>(image + at);
           if (scale) v = v * load<T, L>(scale + c) + load<T, L>(shift + c);
-          const Vec<T, L> through = v > Vec<T, L>{} ? load<T, L>(&total[at]) : Vec<T, L>{};
+          const Vec<T, L> through = v <= Vec<T, L>{} ? Vec<T, L>{} : load<T, L>(&total[at]);
           store<T, L>(to + at, add ? load<T, L>(to + at) + through : through);
         }
       if (sums) {
@@ -479,7 +476,7 @@ void pool_forward(const Shape& s, int takes_mean, const T* x, T* out, double* me
             Vec<T, L> v = takes_mean ? Vec<T, L>{} : splat<T, L>(-std::numeric_limits<T>::infinity());
             const int count = for_taps(s, y, j, [&](int, long at) {
               const Vec<T, L> here = load<T, L>(image + at + c);
-              v = takes_mean ? v + here : (here > v ? here : v);
+              v = takes_mean ? v + here : (here <= v ? v : here);
             });
             store<T, L>(to + (long(y) * s.out_width + j) * C + c, takes_mean ? v / T(count) : v);
           }
@@ -505,8 +502,8 @@ void pool_backward(const Shape& s, int takes_mean, const T* x, const T* g, T* gx
             const int count = for_taps(s, y, j, [&](int tap, long at) {
               if (takes_mean) return;
               const Vec<T, L> v = load<T, L>(image + at + c);
-              winner = v > largest ? splat<T, L>(T(tap)) : winner;
-              largest = v > largest ? v : largest;
+              winner = v <= largest ? winner : splat<T, L>(T(tap));
+              largest = v <= largest ? largest : v;
             });
             if (takes_mean) here /= T(count);
             for_taps(s, y, j, [&](int tap, long at) {
