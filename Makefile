@@ -28,6 +28,7 @@ format: $(VENV)/ready
 bench: $(VENV)/bench ## speed, side by side with peers
 	$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/training_throughput.py
+	$(BIN)/python benchmarks/supernet_speed.py
 
 docs: $(VENV)/ready ## the pages that are generated
 	$(BIN)/python docs/survey.py

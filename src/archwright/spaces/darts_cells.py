@@ -160,7 +160,7 @@ def robust_darts(space: str = "S2", cells: int = 8, channels: int = 16) -> Space
         space: "S1": two operations an edge, those that an earlier search had liked best. "S2": identity and separable
             3x3 convolution. "S3": these and `none`. "S4": noise and separable 3x3 convolution.
 
-    `none` is no operation that a network could have, so S2 and S3 hold the same architectures; but where the choices are
+    `none` is no operation that a network could have, so S2 and S3 hold the same architectures; where the choices are
     relaxed, only S3 has it as a candidate.
 
     Raises:
