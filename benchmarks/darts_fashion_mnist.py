@@ -30,7 +30,6 @@ from archwright.tasks.task import Task
 from archwright.training.loop import Fit, score
 from archwright.training.seeding import seeded
 
-
 Found = tuple[Architecture, float]
 """What a search found, and its seconds of one processor, which other work on the machine doesn't stretch."""
 
