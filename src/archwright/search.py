@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
-from pathlib import Path
 from typing import Any, Protocol
 
-from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.errors import ArchwrightError, in_one_line, one_of
 from archwright.core.history import History
 from archwright.core.objective import BadObjective, Goal
 from archwright.core.protocols import Estimator, GradientStrategy, Measures, Preflight, Relaxes, SearchSpace, Strategy
@@ -150,19 +148,22 @@ class Search(Iterator[Evaluation]):
         history = self.history
         epochs = self.estimator.relaxed(self.space, strategy, len(history), self.seed)
         try:
-            while self.budget.allows(self):
+            failed = history[-1].failure if len(history) and not history[-1].rejected else None  # by a run resumed
+            while failed is None and (history.pending or self.budget.allows(self)):
                 evaluation = next(epochs, None)
                 if evaluation is None:
                     break
+                evaluation = _sound(self.space, self.estimator, history.goal, evaluation)
                 number = next(iter(history.pending), None)  # of an interrupted run: it was answered, but not stored
                 if number is None:
                     number = history.ask(evaluation.trial)
                     if self.journal is not None:
                         self.journal.asked(number, evaluation.trial, len(history))
+                failed = None if evaluation.rejected else evaluation.failure
                 yield self._note(number, evaluation)
-                if evaluation.failure is not None:
-                    break
-            self.ended = self.budget.spent(self) or "the open network and its relaxation are trained"
+            trained = "the open network and its relaxation are trained"
+            self.ended = f"the open network can't be trained further: {failed}" if failed else None
+            self.ended = self.ended or self.budget.spent(self) or trained
         finally:
             self._end()
 
@@ -321,18 +322,30 @@ def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) ->
             excluded = goal.excluded(metrics)
             if excluded is not None:
                 return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
-        evaluation = _plain(estimator.estimate(space, trial))
-        for wanted in goal.wanted:
-            if evaluation.failure is not None:
-                break
-            if wanted.metric not in evaluation.metrics and isinstance(estimator, Measures):
-                return replace(evaluation, failure=f"{wanted.metric} was not measured")  # it is, of other architectures
-            if not isfinite(evaluation.metrics.get(wanted.metric, 0.0)):
-                reason = f"{wanted.metric} is {evaluation.metrics[wanted.metric]}"
-                return replace(evaluation, failure=reason)
-        return evaluation
+        return _measured(estimator, goal, estimator.estimate(space, trial))
     except (Exception, SystemExit) as error:
         return Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
+
+
+def _sound(space: Any, estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:
+    """What `answer_safely` looks after, for an evaluation that came without being asked for."""
+    absent = None if evaluation.failure else space.excluded(evaluation.trial.architecture)
+    if absent is not None:
+        return replace(evaluation, failure=absent, rejected=True)
+    return _measured(estimator, goal, evaluation)
+
+
+def _measured(estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:
+    """A failure, if what is wanted was not measured or is no finite number."""
+    evaluation = _plain(evaluation)
+    for wanted in goal.wanted:
+        if evaluation.failure is not None:
+            break
+        if wanted.metric not in evaluation.metrics and isinstance(estimator, Measures):
+            return replace(evaluation, failure=f"{wanted.metric} was not measured")  # it is, of other architectures
+        if not isfinite(evaluation.metrics.get(wanted.metric, 0.0)):
+            return replace(evaluation, failure=f"{wanted.metric} is {evaluation.metrics[wanted.metric]}")
+    return evaluation
 
 
 def _plain(evaluation: Evaluation) -> Evaluation:
@@ -353,13 +366,3 @@ def _result(future: Future[Evaluation], trial: Trial) -> Evaluation:
         if error is None
         else Evaluation(trial, cost=getattr(error, "seconds", 0.0), failure=in_one_line(error))
     )
-
-
-def in_one_line(error: BaseException) -> str:
-    """What was raised, and where."""
-    lines = str(error).strip().splitlines() or [""]
-    if isinstance(error, ArchwrightError):
-        return lines[0]
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {lines[0][:300]}{where}"

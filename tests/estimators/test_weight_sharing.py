@@ -1,7 +1,9 @@
 import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,9 @@ import torch
 
 import archwright as aw
 from archwright.core.errors import ArchwrightError
+from archwright.estimators.shared_fit import SharedFit
 from archwright.spaces.nas_bench_201 import from_string
+from archwright.spaces.operators import enumerate_all
 from archwright.supernets import OpenNetwork
 from archwright.tasks.task import Split, Splits, Task
 
@@ -188,3 +192,68 @@ def test_a_users_module_needs_no_change(strategy):
     assert len([item for item in done if item.reused is None]) == 3
     assert all(item.failure is None for item in done)
     assert isinstance(OpenNetwork(own, tiny().signature), torch.nn.Module)
+
+
+def test_a_relaxation_that_a_size_can_not_follow_is_told_before_any_epoch():
+    elastic = aw.spaces.elastic_mobile(widths=(4, 4, 4))
+    for strategy in (aw.strategies.DARTS(), aw.strategies.GDAS(), aw.strategies.ProxylessNAS()):
+        run = aw.search(elastic, strategy, shared(), objectives="valid_accuracy")
+        with pytest.raises(ArchwrightError, match="can be no mixture"):
+            next(run)
+
+
+def test_a_run_that_failed_says_so_when_resumed(tmp_path):
+    wild = aw.tasks.Hyperparameters(batch_size=16, learning_rate=1e30, precision="float32", gradient_clip=0.0)
+    run = aw.record(relaxed(shared=wild), tmp_path)
+    failed = list(run)[-1]
+    assert failed.failure in run.ended
+    again = aw.record(relaxed(shared=wild), tmp_path)
+    assert list(again) == []
+    assert failed.failure in again.ended
+
+
+def test_a_pending_epoch_is_not_lost_to_the_budget(tmp_path):
+    """A kill between the two writes of an epoch leaves its trial asked and not answered."""
+    whole = list(relaxed())
+    history = list(aw.budget(aw.record(relaxed(), tmp_path / "run"), evaluations=2))
+    list(aw.budget(aw.record(relaxed(), tmp_path / "run"), evaluations=3))
+    with closing(sqlite3.connect(tmp_path / "run" / "history.sqlite")) as connection:
+        connection.execute("DELETE FROM evaluations WHERE position = 2")
+        connection.commit()
+    rest = aw.budget(aw.record(relaxed(), tmp_path / "run"), evaluations=3)
+    assert len(rest.history.pending) == 1
+    assert timeless(rest) == timeless(whole[2:])
+    assert timeless(history) == timeless(whole[:2])
+
+
+def test_an_objective_that_is_no_number_is_no_success():
+    class Nan(aw.estimators.WeightSharing):
+        def _evaluation(self, *given):
+            return replace(super()._evaluation(*given), metrics={"valid_accuracy": float("nan")})
+
+    task = tiny()
+    run = aw.search(
+        space(), aw.strategies.DARTS(), Nan(task, epochs=3, shared=shared().shared), objectives="valid_accuracy"
+    )
+    done = list(run)
+    assert [item.failure for item in done] == ["valid_accuracy is nan"]
+    assert run.history.best is None
+
+
+def test_what_diverged_is_not_trained_again(monkeypatch):
+    wild = aw.tasks.Hyperparameters(batch_size=16, learning_rate=1e30, precision="float32", gradient_clip=0.0)
+    begun, run_epoch = [], SharedFit.run_epoch
+    monkeypatch.setattr(SharedFit, "run_epoch", lambda fit: begun.append(fit) or run_epoch(fit))
+    run = aw.search(space(), aw.strategies.Random(), shared(shared=wild), objectives="valid_accuracy")
+    first, second = list(aw.budget(run, evaluations=2))[:2]
+    assert "the training loss became" in first.failure
+    assert first.failure == second.failure
+    assert len(begun) <= 3  # the epochs of one training
+
+
+def test_few_examples_are_calibrated_on_whole_batches():
+    estimator = aw.estimators.WeightSharing(
+        tiny(49), epochs=1, shared=aw.tasks.Hyperparameters(batch_size=16, precision="float32")
+    )
+    answer = estimator.estimate(space(), aw.Trial(next(iter(enumerate_all(space())))))
+    assert answer.failure is None

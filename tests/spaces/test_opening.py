@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from archwright.core.choices import BadSpace, Choice, Integer, Members, Real, Repeat, Subset
 from archwright.core.errors import ArchwrightError
@@ -108,3 +109,22 @@ def test_what_a_factory_asks_when_all_is_open():
 def test_a_real_can_not_be_left_open():
     with pytest.raises(BadSpace, match="rate is a Real"):
         opened(Space(keep, rate=Real(0.0, 1.0)))
+
+
+def test_a_repeat_that_branches_share_is_one_under_all_its_names():
+    shared = Repeat({"op": Choice("a", "b")}, Integer(1, 2))
+    space = Space(keep, body=Choice({"kind": "A", "layers": shared}, {"kind": "B", "layers": shared}))
+    arguments, named = opened(space)
+    streams = Streams(2)
+    met = {name for number in range(200) for name, _ in sample(space, streams[number])}
+    assert met == set(named)
+    assert named["body=A.layers[1].op"] is named["body=B.layers[1].op"]
+    first, second = (option["layers"] for option in arguments["body"].options)
+    assert first is second
+
+
+def test_a_size_is_no_mixture_even_of_one():
+    arguments, named = opened(Space(keep, width=Choice(8, 16)))
+    named["width"].mix({1: torch.tensor(1.0, requires_grad=True)})
+    with pytest.raises(ArchwrightError, match="width can be no mixture"):
+        current(arguments["width"])

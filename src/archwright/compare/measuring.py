@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from archwright.compare.terms import Terms
-from archwright.core.errors import ArchwrightError
+from archwright.core.errors import ArchwrightError, in_one_line
 from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace, Strategy
 from archwright.core.trial import Trial
 from archwright.runtime.simulated import Simulated
-from archwright.search import budget, in_one_line, search
+from archwright.search import budget, search
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class ArchwrightError(Exception):
@@ -20,3 +22,13 @@ def one_of(kind: str, name: str, known: Iterable[str]) -> str:
     if near:
         return f"there is no {kind} {name!r}; did you mean {' or '.join(near)}?"
     return f"there is no {kind} {name!r}; there are {', '.join(names) if names else 'none'}"
+
+
+def in_one_line(error: BaseException) -> str:
+    """What was raised, and where."""
+    lines = str(error).strip().splitlines() or [""]
+    if isinstance(error, ArchwrightError):
+        return lines[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {lines[0][:300]}{where}"

@@ -51,7 +51,8 @@ class ArchitecturesFit(Fit):
 
     def calibrated_score(self, network: nn.Module) -> dict[str, float]:
         """The task's metrics of a network on the validation split, its batch-norms calibrated on training inputs."""
-        inputs = torch.split(self.train.inputs[: self.calibration * self.batch_size], self.batch_size)
+        batches = max(1, min(self.calibration, len(self.train) // self.batch_size))  # whole ones: each counts the same
+        inputs = torch.split(self.train.inputs[: batches * self.batch_size], self.batch_size)
         with calibrated(network, map(self.task.prepare, inputs)):
             return score(network, self.task, self.valid, self.device, self.given.precision)
 

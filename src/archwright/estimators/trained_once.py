@@ -22,6 +22,7 @@ from archwright.estimators.training import sketch
 from archwright.objectives.costs import Cost, Flops, Parameters
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Task
+from archwright.training.loop import DivergedError
 
 SEARCH = Hyperparameters(
     learning_rate=0.025,
@@ -114,6 +115,8 @@ class TrainedOnce(ABC):
         name = self._name(space, seed)
         if name in self._fits:
             return self._fits[name], 0
+        if name in self._diverged:
+            raise self._diverged[name]  # it would diverge again
         keeper = self._keeper(space, seed)
         fit = self._fit(space, seed)
         with self._alone(name):  # of several workers one trains, the others read what it kept
@@ -121,7 +124,11 @@ class TrainedOnce(ABC):
                 keeper.restore(fit)
             before = fit.progress.epoch
             while fit.progress.epoch < self.epochs:
-                fit.run_epoch()
+                try:
+                    fit.run_epoch()
+                except DivergedError as error:
+                    self._diverged[name] = error
+                    raise
                 if keeper is not None:
                     keeper.keep(fit)
         self._fits[name] = fit
@@ -142,8 +149,12 @@ class TrainedOnce(ABC):
         return FileLock(Path(self.checkpoints) / f"{name}.lock")
 
     @cached_property
+    def _diverged(self) -> dict[str, DivergedError]:
+        return {}
+
+    @cached_property
     def _fits(self) -> dict[str, ArchitecturesFit]:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:  # each worker reads or trains for itself
-        return {name: value for name, value in self.__dict__.items() if name != "_fits"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_fits", "_diverged")}

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
-
-from archwright.core.errors import ArchwrightError
+from archwright.core.architecture import Architecture
+from archwright.core.errors import ArchwrightError, in_one_line
 from archwright.core.protocols import GradientStrategy
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.shared_fit import SharedFit
@@ -18,7 +17,7 @@ from archwright.spaces.space import Space
 from archwright.supernets.open_network import OpenNetwork
 from archwright.supernets.relaxation import Relaxation, Sampler
 from archwright.supernets.sampling import Sampling, Uniform
-from archwright.training.loop import DivergedError, pick_device
+from archwright.training.loop import pick_device
 from archwright.training.seeding import seeded
 
 
@@ -28,9 +27,11 @@ class WeightSharing(TrainedOnce):
 
     With a strategy that proposes architectures, the open network is trained first, by `sampling`, when the first trial
     is asked; its time is part of that trial's cost. Then each trial costs a pass over the validation split, with
-    batch-norm calibrated for its architecture. With a strategy that relaxes the space (DARTS and its kin) network and
-    relaxation are trained together, and each epoch is an evaluation of the architecture that it stands for then, at the
-    fidelity epoch / epochs.
+    batch-norm calibrated for its architecture. All trials of one seed share one open network, and most strategies ask
+    with seed 0, whatever the search's own seed.
+
+    With a strategy that relaxes the space (DARTS and its kin) network and relaxation are trained together, and each
+    epoch is an evaluation of the architecture that it stands for then, at the fidelity epoch / epochs.
 
     Metrics: the task's with `valid_` in front; `train_loss`; `epochs`; the costs of the standalone network. After an
     epoch of a relaxation the score is that of the mixture, or of whatever the method says it should be.
@@ -69,23 +70,30 @@ class WeightSharing(TrainedOnce):
         while fit.progress.epoch < self.epochs and not fit.ended:
             try:
                 fit.run_epoch()
-            except (DivergedError, torch.OutOfMemoryError) as error:
+                with seeded(seed, "judged", fit.progress.epoch, device=fit.device):
+                    relaxation.settle()
+                    metrics = fit.score()
+                    architecture = self._judged(fit, relaxation, metrics[self.task.score])
+                trial = Trial(architecture, 1.0 if fit.ended else fit.progress.epoch / self.epochs, seed)
+                costs = self.preflight(space, trial)
+            except Exception as error:  # it diverged, memory ran out, a module of the user's own failed
                 trial = Trial(relaxation.architecture(), 1.0, seed)
-                yield Evaluation(trial, cost=time.perf_counter() - started, failure=str(error).splitlines()[0])
+                yield Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
                 return
-            with seeded(seed, "judged", fit.progress.epoch, device=fit.device):
-                relaxation.settle()
-                metrics = fit.score()
-                fit.progress.curve.append(metrics[self.task.score])
-                architecture = relaxation.finished(judge := fit.judge())
-                fit.ended = architecture is not None or fit.progress.epoch == self.epochs
-                if architecture is None:
-                    architecture = relaxation.select(judge) if fit.ended else relaxation.architecture()
             if keeper is not None:
                 keeper.keep(fit)
-            trial = Trial(architecture, 1.0 if fit.ended else fit.progress.epoch / self.epochs, seed)
-            yield self._evaluation(fit, trial, metrics, 1, self.preflight(space, trial), started)
+            yield self._evaluation(fit, trial, metrics, 1, costs, started)
             started = time.perf_counter()
+
+    def _judged(self, fit: SharedFit, relaxation: Relaxation, score: float) -> Architecture:
+        """The architecture that an epoch ends with; whether it was the last one is kept in `fit.ended`."""
+        fit.progress.curve.append(score)
+        judge = fit.judge()
+        stopped = relaxation.finished(judge)
+        fit.ended = stopped is not None or fit.progress.epoch == self.epochs
+        if stopped is not None:
+            return stopped
+        return relaxation.select(judge) if fit.ended else relaxation.architecture()
 
     def _fit(self, space: Space, seed: int, sampler: Callable[[OpenNetwork], Sampler] | None = None) -> SharedFit:
         device = pick_device(self.device)
@@ -96,6 +104,9 @@ class WeightSharing(TrainedOnce):
             made.begin(0, self.epochs)
             next(made.draws())  # as it will be trained: what is open by its width or depth computes nothing undecided
             check_fits(network, self.task.signature, device)
+            if isinstance(made, Relaxation):
+                made.apply_weights()  # and as it will be relaxed: a width can be no mixture, and says so now
+                check_fits(network, self.task.signature, device)
         splits = (self.task.train.to(device), self.task.valid.to(device))
         given = self.shared
         return SharedFit(network, made, self.task, splits, given, self.epochs, seed, device, self.calibration)

@@ -90,7 +90,7 @@ class Undecided:
         Raises:
             ArchwrightError: it is not decided.
         """
-        if len(self.weights) != 1 or self.is_subset:
+        if len(self.weights) != 1 or self.is_subset or not isinstance(next(iter(self.weights.values())), float):
             raise ArchwrightError(
                 f"{self.name} can be no mixture, since the network computes one of its options at a time: decide it, "
                 "or use a strategy that samples architectures"
@@ -191,14 +191,17 @@ def _opened(
             _options(tree, name, scope, found, make, optional)
         return scope[id(tree)]
     if isinstance(tree, Repeat):
-        if id(tree) not in scope:
-            times = _opened(tree.times, f"{name}.times", scope, found, make, optional)
-            most = tree.times.high if isinstance(tree.times, Integer) else tree.times
-            blocks = [
-                _opened(tree.at(index), f"{name}[{index}]", dict(scope), found, make, optional) for index in range(most)
-            ]
-            scope[id(tree)] = Repetitions(blocks, times) if isinstance(times, Undecided) else blocks
-        return scope[id(tree)]
+        times = _opened(tree.times, f"{name}.times", scope, found, make, optional)
+        most = tree.times.high if isinstance(tree.times, Integer) else tree.times
+        # Met again, in another branch, it is walked once more in the scopes it had, for its choices' further names.
+        known, scopes = scope.get(id(tree)) or (None, [dict(scope) for _ in range(most)])
+        blocks = [
+            _opened(tree.at(index), f"{name}[{index}]", scopes[index], found, make, optional) for index in range(most)
+        ]
+        if known is None:
+            known = Repetitions(blocks, times) if isinstance(times, Undecided) else blocks
+            scope[id(tree)] = known, scopes
+        return known
     if isinstance(tree, dict | list | tuple | partial):
         parts = [_opened(part, name + suffix, scope, found, make, optional) for suffix, part in branches(tree)]
         if isinstance(tree, dict):

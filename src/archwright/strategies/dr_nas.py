@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archwright.strategies.expected_cost import ExpectedCost
+
 if TYPE_CHECKING:
     from archwright.supernets.open_network import OpenNetwork
     from archwright.supernets.relaxation import Relaxation
@@ -27,6 +29,7 @@ class DrNAS:
         warmup: share of the epochs, the first ones, in which only the weights learn. In the authors' code none on
             NAS-Bench-201, and 10 of the 25 of each stage in the DARTS space.
         learning_rate: of Adam; the DARTS space's. On NAS-Bench-201 it is 3e-4.
+        penalty: added to the validation loss in an architecture step, such as an expected latency; none in the paper.
     """
 
     anchor: float = 0.0
@@ -35,6 +38,7 @@ class DrNAS:
     learning_rate: float = 6e-4
     betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: float = 1e-3
+    penalty: ExpectedCost | None = None
 
     def relax(self, network: OpenNetwork) -> Relaxation:
         """The distribution over the network's choices, and how it learns."""
@@ -45,4 +49,6 @@ class DrNAS:
 
         adam = Adam(self.learning_rate, self.betas, self.weight_decay)
         opened = partial_channels(network, self.parts)
-        return DirichletWeights(opened, self.anchor, gradient=first_order, adam=adam, warmup=self.warmup)
+        return DirichletWeights(
+            opened, self.anchor, gradient=first_order, adam=adam, warmup=self.warmup, penalty=self.penalty
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from archwright.core.errors import ArchwrightError
 from archwright.supernets.calibration import untracked
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def _of_architecture(relaxation: Relaxation, step: Step, batch: Batch) -> list[T
 
 def _weight_step(step: Step, relaxation: Relaxation) -> tuple[list[Tensor], list[Tensor], list[float]]:
     """The weights, the directions in which SGD would move them on the training batch, and its learning rates."""
+    if not isinstance(step.optimizer, torch.optim.SGD):
+        raise ArchwrightError("an unrolled step looks ahead along SGD: train the shared weights by optimizer='sgd'")
     parameters: list[Tensor] = []
     settings = []
     for group in step.optimizer.param_groups:

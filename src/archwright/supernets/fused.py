@@ -6,6 +6,7 @@ outputs, and little else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,7 @@ class Plan:
             and all(norm.running_mean is not None for norm in self.norms)
             and all(parameter.dtype == x.dtype for parameter in self.parameters)
             and all(term.stride == self.stride for term in self.terms)
+            and (training == {False} or x.shape[0] * math.prod(kernels.out_size(x, self.stride)) > 1)
         )
 
     def plain(self, x: Tensor, weights: Tensor) -> list[Tensor]:

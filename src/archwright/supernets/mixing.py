@@ -107,7 +107,8 @@ def normalized(norm: nn.BatchNorm2d, x: Tensor, weight: Weight, keeps: bool = Tr
     if norm.affine:
         scale, shift = weight * norm.weight, weight * norm.bias
     else:
-        ones = x.new_ones(x.shape[1])
+        precise = x.dtype if norm.running_mean is None else norm.running_mean.dtype  # x may be of a shorter type
+        ones = x.new_ones(x.shape[1], dtype=precise)
         scale, shift = weight * ones, None
     keeps = keeps and norm.track_running_stats
     uses_batch = norm.training or norm.running_mean is None

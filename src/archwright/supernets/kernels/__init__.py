@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import subprocess
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -31,15 +32,22 @@ LANES = 4
 def usable(x: Tensor) -> bool:
     """Whether the kernels can take this input."""
     return (
-        x.device.type == "cpu"
+        type(x) is Tensor
+        and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
         and x.dim() == 4
         and x.shape[1] % LANES == 0
         and x.numel() > 0
         and os.environ.get("ARCHWRIGHT_KERNELS", "1") != "0"
         and not torch.is_autocast_enabled("cpu")
+        and not _watched()
         and library() is not None
     )
+
+
+def _watched() -> bool:
+    """Whether a mode of torch, such as a counter of operations, wants to see each of them."""
+    return bool(getattr(torch._C, "_len_torch_dispatch_stack", lambda: 0)())
 
 
 @lru_cache(maxsize=1)
@@ -48,10 +56,16 @@ def library() -> ctypes.CDLL | None:
     compiler = next((found for name in ("c++", "g++", "clang++") if (found := shutil.which(name))), None)
     if compiler is None:
         return None
-    try:
-        return ctypes.CDLL(str(_compiled(compiler)))
-    except (OSError, subprocess.SubprocessError):
-        return None
+    for _ in range(2):
+        try:
+            made = _compiled(compiler)
+        except (OSError, RuntimeError, subprocess.SubprocessError):  # RuntimeError: nobody knows where home is
+            return None
+        try:
+            return ctypes.CDLL(str(made))
+        except OSError:  # cut short, or another system's: once more
+            made.unlink(missing_ok=True)
+    return None
 
 
 def _compiled(compiler: str) -> Path:
@@ -62,7 +76,7 @@ def _compiled(compiler: str) -> Path:
     made = folder / f"separable-{digest}.so"
     if not made.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{made.name}.{os.getpid()}"
+        part = folder / f"{made.name}.{os.getpid()}.{threading.get_ident()}"
         subprocess.run([compiler, *FLAGS, "-o", str(part), str(SOURCE)], check=True, capture_output=True, timeout=300)
         os.replace(part, made)
     return made

@@ -27,13 +27,8 @@ class BinaryGates(Sampled):
 
     def __init__(self, network: OpenNetwork, every: int, **settings: Any) -> None:
         super().__init__(network, **settings)
-        self.every, self._steps = every, 0
+        self.every = every
         self._pairs: dict[str, Tensor] = {}
-
-    def begin(self, epoch: int, epochs: int) -> None:
-        """Counts steps anew, so that an epoch doesn't depend on those before."""
-        super().begin(epoch, epochs)
-        self._steps = 0
 
     def weights(self) -> dict[str, Weights]:
         """Two candidates of each choice, without replacement: weight 1 for the open one, 0 for the other."""
@@ -60,8 +55,8 @@ class BinaryGates(Sampled):
 
     def learn(self, step: Step) -> None:
         """A step of the architecture after every so many of the weights."""
-        self._steps += 1
-        if self._rests or self._steps % self.every:
+        steps = self.kept["steps"] = self.kept.get("steps", 0) + 1
+        if self._rests or steps % self.every:
             return
         before = [row.detach().clone() for row in self.logits]
         super().learn(step)
