@@ -32,15 +32,18 @@ def parts(kind: str) -> Mapping[str, Callable[..., Any]]:
 
 
 def find(kind: str, name: str) -> Callable[..., Any]:
-    """The part of that name; a name that does not exist lists the near ones.
+    """The part of that name, hyphens or not; a name that does not exist lists the near ones.
 
     Raises:
         ArchwrightError: there is none.
     """
     known = parts(kind)
-    if kebab(name) not in known:
+    if kebab(name) in known:
+        return known[kebab(name)]
+    joined = {other.replace("-", ""): part for other, part in known.items()}  # pc-darts for PCDARTS
+    if kebab(name).replace("-", "") not in joined:
         raise ArchwrightError(one_of(_singular(kind), name, known))
-    return known[kebab(name)]
+    return joined[kebab(name).replace("-", "")]
 
 
 def rebuild(kind: str, description: Any) -> Any:

@@ -242,7 +242,7 @@ def search(
         name = type(strategy).__name__
         raise ArchwrightError(
             f"{name} proposes no architectures, it relaxes the space: it needs an estimator that shares weights, "
-            f"estimators.WeightSharing, not {type(estimator).__name__}"
+            f"estimators.WeightSharing (--estimator weight-sharing), not {type(estimator).__name__}"
         )
     if seed < 0:
         raise ArchwrightError(f"a seed is a whole number of at least 0, not {seed}")

@@ -162,6 +162,8 @@ def test_every_option_of_search_is_a_key_and_the_other_way_round() -> None:
         ("--estimator.hyperparameters.crop 2", [], {"estimator": {"hyperparameters": {"crop": "2"}}}),
         ("./photos.d --out a.b", ["./photos.d", "--out", "a.b"], {}),
         ("-- --task.seed", ["--", "--task.seed"], {}),
+        ("--strategy.of gdas --strategy.of.rate 2", [], {"strategy": {"of": {"name": "gdas", "rate": "2"}}}),
+        ("--strategy.of.rate 2 --strategy.of gdas", [], {"strategy": {"of": {"name": "gdas", "rate": "2"}}}),
     ],
 )
 def test_dotted_options(line: str, rest: list[str], fields: dict[str, Any]) -> None:

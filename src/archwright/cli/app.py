@@ -337,7 +337,9 @@ def compare(
 def list_parts(
     kind: Annotated[
         str | None,
-        typer.Argument(help="spaces, strategies, estimators, tasks, costs, benchmarks or recipes; all by default."),
+        typer.Argument(
+            help="A kind, such as spaces, strategies, estimators, samplings, tasks or recipes; all by default."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

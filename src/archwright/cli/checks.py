@@ -14,6 +14,7 @@ from archwright.cli.config import Settings
 from archwright.cli.defaults import BUDGETS
 from archwright.cli.fields import fields_of
 from archwright.cli.parts import is_own
+from archwright.core.choices import BadSpace
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.objective import BadObjective, Goal, parse
 from archwright.core.parts import describe, rebuildable
@@ -98,6 +99,27 @@ def check_pair(space: Any, task: Task) -> None:
             last = error
     if last is not None:
         raise last
+
+
+def check_open(space: Any, estimator: Any, task: Task) -> None:
+    """Whether the library's space can be left open, where the estimator shares weights."""
+    import torch
+
+    from archwright.estimators import WeightSharing
+    from archwright.supernets import OpenNetwork
+
+    if not (isinstance(estimator, WeightSharing) and rebuildable(describe(space))):
+        return
+    try:
+        with torch.device("meta"):
+            OpenNetwork(space, task.signature)
+    except BadSpace:
+        raise ArchwrightError(
+            f"{space!r} can't be left open, and {type(estimator).__name__} needs that: some of its choices are no ops; "
+            "docs/weight_sharing.md lists the spaces that can"
+        ) from None
+    except (NotImplementedError, RuntimeError):  # a constructor that computes with its weights: it will be seen
+        return
 
 
 def free_folder(task: Task) -> Path:

@@ -113,7 +113,7 @@ def convert(field: Field, value: Any, path: str, origin: Origin) -> Any:
     if field.name in _NESTED:
         return tuple(_NESTED[field.name](item, path, origin) for item in _items(value))
     if field.name in PARTS and isinstance(value, str | Mapping):
-        return _part(PARTS[field.name], value, path, origin)
+        return _part(field, value, path, origin)
     if field.record is not None and isinstance(value, Mapping):
         kept = vars(field.default) if type(field.default) is field.record else {}  # to change one keeps the others
         return make(field.record, kept | {_plain(name): item for name, item in value.items()}, path, origin)
@@ -158,11 +158,13 @@ def _op(item: Any, path: str, origin: Origin) -> Any:
     return library_op(str(item))
 
 
-def _part(kind: str, given: Any, path: str, origin: Origin) -> Any:
-    """A part by its name, alone or with fields beside it."""
-    named = {"name": given} if isinstance(given, str) else dict(given)
-    name = named.pop("name", "")
-    return make(registry.find(kind, name), named, path, origin)
+def _part(field: Field, given: Any, path: str, origin: Origin) -> Any:
+    """A part by its name, alone or with fields beside it; fields alone are the default's, the others stay."""
+    named = {"name": given} if isinstance(given, str) else {_plain(key): value for key, value in given.items()}
+    if "name" not in named:
+        named = {"name": kebab(type(field.default).__name__), **vars(field.default), **named}
+    name = named.pop("name")
+    return make(registry.find(PARTS[field.name], name), named, path, origin)
 
 
 PARTS: Mapping[str, str] = {"of": "strategies", "sampling": "samplings", "weights": "hypernetworks"}

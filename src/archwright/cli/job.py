@@ -14,6 +14,7 @@ from archwright.cli.checks import (
     check_budget,
     check_device,
     check_folder,
+    check_open,
     check_pair,
     estimator_settings,
     free_folder,
@@ -85,13 +86,14 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
     space = made("space", settings.space, origin)
     strategy = made("strategy", settings.strategy, origin)
     check_budget(budget, strategy, task)
+    task.splits  # noqa: B018 (loads the data now, not in the first trial)
+    check_pair(space, task)
     goal, estimator = goal_of(
         settings,
         made("estimator", estimator_settings(settings, task), origin, {"task": task, "checkpoints": None}),
         task,
     )
-    task.splits  # noqa: B018 (loads the data now, not in the first trial)
-    check_pair(space, task)
+    check_open(space, estimator, task)
     folder = settings.out or free_folder(task)
     wanted = aw.search(space, strategy, estimator, objectives=goal, executor=limits.processes(), seed=settings.seed)
     wanted.budget = budget

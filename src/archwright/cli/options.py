@@ -62,10 +62,20 @@ def take_fields(arguments: Sequence[str], parts: Sequence[str] = PARTS) -> tuple
             raise ArchwrightError(f"{name}: {one_of('part', part, parts)}")
         inside = fields.setdefault(part, {})
         for key in keys[:-1]:
-            inside = inside.setdefault(key, {})
+            inside = _opened(inside, key)
         has_value = given or (waiting and not waiting[0].startswith("--"))
-        inside[keys[-1]] = (value if given else waiting.pop(0)) if has_value else True
+        found: Any = (value if given else waiting.pop(0)) if has_value else True
+        known = inside.get(keys[-1])
+        inside[keys[-1]] = known | {"name": found} if isinstance(known, dict) else found
     return rest, fields
+
+
+def _opened(inside: dict[str, Any], key: str) -> dict[str, Any]:
+    """The fields of what stands under `key`; where that was named before, `--strategy.of gdas`, the name is one."""
+    known = inside.setdefault(key, {})
+    if not isinstance(known, dict):
+        known = inside[key] = {"name": known}
+    return known
 
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]

@@ -24,9 +24,9 @@ def proxyless_nas(task: Task, scale: float = 1.0) -> Recipe:
             stem=(smaller(32, scale, 4), smaller(16, scale, 4)),
             head=smaller(1280, scale, 16),
         ),
-        strategy=strategies.ProxylessNAS(penalty=ExpectedCost("latency_ms")),
+        strategy=strategies.ProxylessNAS(every=smaller(5, scale), penalty=ExpectedCost("latency_ms")),
         estimator=estimators.WeightSharing(
-            task, epochs=smaller(160, scale, 4), shared=replace(SEARCH, batch_size=256), affine=True
+            task, epochs=smaller(160, scale, 4), shared=replace(SEARCH, batch_size=smaller(256, scale, 32)), affine=True
         ),
         evaluations=smaller(160, scale, 4),
         paper=Paper(

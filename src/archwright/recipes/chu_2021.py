@@ -31,6 +31,7 @@ def fairnas(task: Task, scale: float = 1.0) -> Recipe:
             rows=("A5",),
             headline="ImageNet 77.5 % (FairNAS-A, with squeeze and excitation), 75.3 % without",
             differs=(
+                "strides are those for ImageNet: for small images give your own, --space.strides",
                 "two objectives, accuracy and FLOPs; the paper has the parameters beside",
                 "results and stages are not checked against the paper",
             ),

@@ -30,6 +30,7 @@ def spos(task: Task, scale: float = 1.0) -> Recipe:
             rows=("A5",),
             headline="ImageNet 74.7 % at 328M FLOPs",
             differs=(
+                "strides are those for ImageNet: for small images give your own, --space.strides",
                 "blocks are those of ProxylessNAS; the paper's are ShuffleNet's",
                 "evolution is the regularised one: the paper's crosses and mutates the ten best",
             ),

@@ -22,7 +22,10 @@ def enas_macro(task: Task, scale: float = 1.0) -> Recipe:
             steps=smaller(50, scale, 2), samples=smaller(20, scale, 2), learning_rate=1e-3, limit=1.5, op_limit=1.5
         ),
         estimator=estimators.WeightSharing(
-            task, epochs=smaller(310, scale, 2), shared=replace(SEARCH, batch_size=128, learning_rate=0.05), affine=True
+            task,
+            epochs=smaller(310, scale, 2),
+            shared=replace(SEARCH, batch_size=smaller(128, scale, 32), learning_rate=0.05),
+            affine=True,
         ),
         evaluations=smaller(310, scale, 2),
         paper=Paper(
@@ -41,7 +44,10 @@ def enas_micro(task: Task, scale: float = 1.0) -> Recipe:
         space=spaces.enas_micro(cells=smaller(2, scale), channels=smaller(20, scale, 4)),
         strategy=strategies.ENAS(steps=smaller(30, scale, 2), samples=smaller(10, scale, 2)),
         estimator=estimators.WeightSharing(
-            task, epochs=smaller(150, scale, 2), shared=replace(SEARCH, batch_size=160, learning_rate=0.05), affine=True
+            task,
+            epochs=smaller(150, scale, 2),
+            shared=replace(SEARCH, batch_size=smaller(160, scale, 32), learning_rate=0.05),
+            affine=True,
         ),
         evaluations=smaller(150, scale, 2),
         paper=Paper(

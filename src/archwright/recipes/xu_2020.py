@@ -20,7 +20,9 @@ def pc_darts(task: Task, scale: float = 1.0) -> Recipe:
         space=spaces.darts(cells=smaller(8, scale, 3), channels=smaller(16, scale, 4)),
         strategy=strategies.PCDARTS(),
         estimator=estimators.WeightSharing(
-            task, epochs=smaller(50, scale, 2), shared=replace(SEARCH, batch_size=256, learning_rate=0.1)
+            task,
+            epochs=smaller(50, scale, 2),
+            shared=replace(SEARCH, batch_size=smaller(256, scale, 32), learning_rate=0.1),
         ),
         evaluations=smaller(50, scale, 2),
         paper=Paper(

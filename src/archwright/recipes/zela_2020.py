@@ -16,7 +16,7 @@ def robust_darts(task: Task, scale: float = 1.0) -> Recipe:
     """RobustDARTS (Zela et al., 2020): DARTS, ended before the validation loss becomes sharp; in space S2."""
     return Recipe(
         space=spaces.robust_darts("S2", cells=smaller(8, scale, 3), channels=smaller(16, scale, 4)),
-        strategy=strategies.RobustDARTS(),
+        strategy=strategies.RobustDARTS(window=smaller(5, scale), delta=smaller(4, scale), begin=smaller(10, scale)),
         estimator=estimators.WeightSharing(task, epochs=smaller(50, scale, 2)),
         evaluations=smaller(50, scale, 2),
         paper=Paper(

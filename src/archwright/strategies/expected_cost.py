@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from archwright.supernets.open_network import OpenNetwork
 
 
+COSTS = ("flops", "latency_ms", "parameters")
+"""What can be named."""
+
+
 @dataclass(frozen=True)
 class ExpectedCost:
     """weight * E[cost of the open ops] / reference, added to what a relaxation learns from.
@@ -29,6 +33,10 @@ class ExpectedCost:
     cost: Any = "flops"
     weight: float = 0.1
     reference: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.cost, str) and self.cost not in COSTS:
+            raise ArchwrightError(one_of("cost", self.cost, COSTS))
 
     def over(self, network: OpenNetwork) -> Callable[[Mapping[str, Tensor]], Tensor]:
         """The penalty as a function of the probabilities of each choice's candidates.
@@ -56,7 +64,4 @@ class ExpectedCost:
         if not isinstance(self.cost, str):
             cost: Cost = self.cost
             return cost
-        known = {cost.metric: cost for cost in (Flops, Latency, Parameters)}
-        if self.cost not in known:
-            raise ArchwrightError(one_of("cost", self.cost, known))
-        return known[self.cost]()
+        return {cost.metric: cost for cost in (Flops, Latency, Parameters)}[self.cost]()
