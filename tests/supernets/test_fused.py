@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import archwright as aw
 from archwright.core.choices import Choice
@@ -358,3 +359,22 @@ def test_other_numbers_and_settings_go_to_pytorch(monkeypatch):
         assert not kernels.usable(image)
     monkeypatch.setenv("ARCHWRIGHT_KERNELS", "0")
     assert not kernels.usable(image)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_what_is_no_number_stays_so_through_max_pooling(stride):
+    x = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+    x[0, 1, 2, 3] = torch.nan
+    x = x.contiguous(memory_format=torch.channels_last)
+    if not kernels.usable(x):
+        pytest.skip("no C++ compiler")
+    made, _, _ = kernels.pool(x, False, stride)
+    read = x.clone().requires_grad_()
+    wanted = functional.max_pool2d(read, 3, stride, 1)
+    assert torch.equal(made.isnan(), wanted.isnan())
+    assert torch.equal(made.nan_to_num(), wanted.detach().nan_to_num())
+    behind = torch.ones_like(wanted)
+    wanted.backward(behind)
+    gx = torch.zeros_like(x)
+    kernels.pool_backward(x, False, stride, behind.contiguous(memory_format=torch.channels_last), gx)
+    assert torch.equal(gx, read.grad)

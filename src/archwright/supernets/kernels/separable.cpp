@@ -476,7 +476,7 @@ void pool_forward(const Shape& s, int takes_mean, const T* x, T* out, double* me
             Vec<T, L> v = takes_mean ? Vec<T, L>{} : splat<T, L>(-std::numeric_limits<T>::infinity());
             const int count = for_taps(s, y, j, [&](int, long at) {
               const Vec<T, L> here = load<T, L>(image + at + c);
-              v = takes_mean ? v + here : (here <= v ? v : here);
+              v = takes_mean ? v + here : (((here <= v) | (v != v)) ? v : here);  // NaN stays, as in PyTorch
             });
             store<T, L>(to + (long(y) * s.out_width + j) * C + c, takes_mean ? v / T(count) : v);
           }
@@ -502,8 +502,9 @@ void pool_backward(const Shape& s, int takes_mean, const T* x, const T* g, T* gx
             const int count = for_taps(s, y, j, [&](int tap, long at) {
               if (takes_mean) return;
               const Vec<T, L> v = load<T, L>(image + at + c);
-              winner = v <= largest ? winner : splat<T, L>(T(tap));
-              largest = v <= largest ? largest : v;
+              const auto stays = (v <= largest) | (largest != largest);
+              winner = stays ? winner : splat<T, L>(T(tap));
+              largest = stays ? largest : v;
             });
             if (takes_mean) here /= T(count);
             for_taps(s, y, j, [&](int tap, long at) {
