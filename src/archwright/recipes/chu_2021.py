@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archwright import estimators, spaces, strategies
-from archwright.recipes.recipe import Paper, Recipe, fewer, recipe, sizes, smaller
+from archwright import estimators, strategies
+from archwright.recipes.cai_2019 import mobile
+from archwright.recipes.recipe import Paper, Recipe, fewer, recipe, smaller
 from archwright.supernets.sampling import FairNAS
 
 if TYPE_CHECKING:
@@ -16,12 +17,7 @@ if TYPE_CHECKING:
 def fairnas(task: Task, scale: float = 1.0) -> Recipe:
     """FairNAS (Chu et al., 2021): each candidate trained equally often in each step, then NSGA-II."""
     return Recipe(
-        space=spaces.proxyless(
-            channels=sizes((32, 40, 80, 96, 192, 320), scale),
-            blocks=[smaller(count, scale, 2) for count in (2, 4, 4, 4, 4)] + [1],
-            stem=(smaller(32, scale, 4), smaller(16, scale, 4)),
-            head=smaller(1280, scale, 16),
-        ),
+        space=mobile(scale, channels=32, blocks=2),
         strategy=strategies.NSGA2(population=smaller(70, scale, 4)),
         estimator=estimators.WeightSharing(task, epochs=smaller(150, scale, 2), sampling=FairNAS(), affine=True),
         evaluations=fewer(200 * 70, scale),

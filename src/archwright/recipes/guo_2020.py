@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archwright import estimators, spaces, strategies
-from archwright.recipes.recipe import Paper, Recipe, fewer, recipe, sizes, smaller
+from archwright import estimators, strategies
+from archwright.recipes.cai_2019 import mobile
+from archwright.recipes.recipe import Paper, Recipe, fewer, recipe, smaller
 
 if TYPE_CHECKING:
     from archwright.tasks import Task
@@ -15,12 +16,7 @@ if TYPE_CHECKING:
 def spos(task: Task, scale: float = 1.0) -> Recipe:
     """SPOS (Guo et al., 2020): a uniformly random path a step, then evolution with shared weights."""
     return Recipe(
-        space=spaces.proxyless(
-            channels=sizes((24, 40, 80, 96, 192, 320), scale),
-            blocks=[smaller(count, scale, 2) for count in (4, 4, 4, 4, 4)] + [1],
-            stem=(smaller(32, scale, 4), smaller(16, scale, 4)),
-            head=smaller(1280, scale, 16),
-        ),
+        space=mobile(scale),
         strategy=strategies.RegularizedEvolution(population=smaller(50, scale, 4), sample=smaller(10, scale, 2)),
         estimator=estimators.WeightSharing(task, epochs=smaller(120, scale, 2), affine=True),
         evaluations=fewer(1000, scale),
