@@ -9,7 +9,7 @@ from archwright.strategies.expected_cost import ExpectedCost
 
 if TYPE_CHECKING:
     from archwright.supernets.open_network import OpenNetwork
-    from archwright.supernets.relaxation import Relaxation
+    from archwright.supernets.relaxation import Gradient, Relaxation
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,14 @@ class DARTS:
     def relax(self, network: OpenNetwork) -> Relaxation:
         """The distribution over the network's choices, and how it learns."""
         from archwright.supernets.bilevel import first_order
+
+        return self._relaxed(network, first_order)
+
+    def _relaxed(self, network: OpenNetwork, gradient: Gradient) -> Relaxation:
         from archwright.supernets.relaxation import Adam, Relaxation
 
         adam = Adam(self.learning_rate, self.betas, self.weight_decay)
-        return Relaxation(network, first_order, adam, penalty=self.penalty)
+        return Relaxation(network, gradient, adam, penalty=self.penalty)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,5 @@ class UnrolledDARTS(DARTS):
     def relax(self, network: OpenNetwork) -> Relaxation:
         """The distribution over the network's choices, and how it learns."""
         from archwright.supernets.bilevel import unrolled
-        from archwright.supernets.relaxation import Adam, Relaxation
 
-        adam = Adam(self.learning_rate, self.betas, self.weight_decay)
-        return Relaxation(network, unrolled, adam, penalty=self.penalty)
+        return self._relaxed(network, unrolled)
