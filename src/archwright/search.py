@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from archwright.core.errors import ArchwrightError, in_one_line, one_of
 from archwright.core.history import History
 from archwright.core.objective import BadObjective, Goal
-from archwright.core.protocols import Estimator, GradientStrategy, Measures, Preflight, Relaxes, SearchSpace, Strategy
+from archwright.core.protocols import Estimator, GradientStrategy, Informed, Measures, Preflight, Relaxes, SearchSpace, Strategy
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.runtime.inline import Inline
@@ -117,7 +117,7 @@ class Search(Iterator[Evaluation]):
                         twins[question].append(number)
                     else:
                         twins[question] = []
-                        running[self.executor.submit(answer, trial)] = number
+                        running[self.executor.submit(answer, trial, self._briefing(trial))] = number
                 if not running:
                     self.ended = self.budget.spent(self) or self._stale() or "the strategy has nothing left to ask"
                     return
@@ -199,6 +199,10 @@ class Search(Iterator[Evaluation]):
     def _answers(evaluation: Evaluation) -> bool:
         """Whether it answers the same question asked again: a rejection holds for one search's constraints only."""
         return evaluation.reused is None and not evaluation.rejected
+
+    def _briefing(self, trial: Trial) -> Any:
+        estimator = self.estimator
+        return estimator.briefing(self.space, self.history, trial) if isinstance(estimator, Informed) else None
 
     def _repeat(self, trial: Trial, position: int) -> Evaluation:
         return replace(self.history[position], trial=trial, cost=0.0, reused=position)
@@ -310,7 +314,7 @@ def budget(
     return search
 
 
-def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) -> Evaluation:
+def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial, briefing: Any = None) -> Evaluation:
     """Asks the estimator; whatever goes wrong becomes a failed evaluation with its reason. Runs in the worker."""
     started = time.perf_counter()
     try:
@@ -322,9 +326,16 @@ def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial) ->
             excluded = goal.excluded(metrics)
             if excluded is not None:
                 return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
-        return _measured(estimator, goal, estimator.estimate(space, trial))
+        return _measured(estimator, goal, ask(estimator, space, trial, briefing))
     except (Exception, SystemExit) as error:
         return Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
+
+
+def ask(estimator: Estimator, space: Any, trial: Trial, briefing: Any) -> Evaluation:
+    """Asks an estimator, with what it wanted to know of the history if it is `Informed`."""
+    if isinstance(estimator, Informed):
+        return estimator.estimate(space, trial, briefing)
+    return estimator.estimate(space, trial)
 
 
 def _sound(space: Any, estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:

@@ -37,6 +37,7 @@ class History(Sequence[Evaluation]):
         pending: trials asked and not yet answered, by their number, in the order of asking.
         succeeded: the evaluations without failure, scored, in the order of arrival.
         asked: how many trials were ever proposed (answered or pending).
+        numbers: of each evaluation, the number under which it was asked: trials may arrive in another order.
         spent: how many evaluations cost something: neither repetitions nor rejections.
         epochs: the sum of their metric `epochs`, for estimators that train.
     """
@@ -45,6 +46,7 @@ class History(Sequence[Evaluation]):
         self.goal = Goal.of(goal)
         self.pending: dict[int, Trial] = {}
         self.succeeded: list[Scored] = []
+        self.numbers: list[int] = []
         self.asked = self.spent = 0
         self.epochs = 0.0
         self._scored: dict[int, Scored] = {}
@@ -79,6 +81,7 @@ class History(Sequence[Evaluation]):
             self.spent += 1
             self.epochs += evaluation.metrics.get("epochs", 0.0)
         self._evaluations.append(evaluation)
+        self.numbers.append(number)
         return evaluation
 
     def scored(self, position: int) -> Scored | None:

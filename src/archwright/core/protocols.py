@@ -69,6 +69,22 @@ class Preflight(Protocol):
 
 
 @runtime_checkable
+class Informed(Protocol):
+    """An estimator whose answers depend on earlier ones: on a parent's weights, on the best so far, on known curves.
+
+    A search asks for the briefing where the history is, and hands it on to where the trial runs.
+    """
+
+    def briefing(self, space: Any, history: History, trial: Trial) -> Any:
+        """What answering this trial needs to know of the history: small, picklable; None if nothing."""
+        ...
+
+    def estimate(self, space: Any, trial: Trial, briefing: Any = None) -> Evaluation:
+        """Answers a trial; without a briefing, as the first trial of a search."""
+        ...
+
+
+@runtime_checkable
 class Relaxes(Protocol):
     """An estimator that trains an open network together with the relaxation of a gradient strategy."""
 

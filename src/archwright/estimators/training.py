@@ -22,6 +22,7 @@ from archwright.core.parts import describe
 from archwright.core.rng import seed_for
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.course import Course
 from archwright.objectives.costs import Cost, Flops, Parameters, example
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Split, Task
@@ -143,6 +144,10 @@ class Training:
         Raises:
             ArchwrightError: the network does not fit the task, or its loss is no number any more.
         """
+        return self.train(space, trial)
+
+    def train(self, space: Space, trial: Trial, course: Course = Course(), briefing: Any = None) -> Evaluation:
+        """As `estimate`, with others taking part in the training."""
         started = time.perf_counter()
         device = pick_device(self.device)
         costs = self.preflight(space, trial)
@@ -164,21 +169,28 @@ class Training:
             state = torch.load(checkpoint, map_location=device, weights_only=True)
             if state["progress"]["epoch"] <= setting.epochs:  # one that went further is of no use here
                 fit.load_state(state)
-        inherited = fit.progress.epoch
+        known = fit.progress.epoch
+        if not known:
+            for act in course.begin:
+                act(network)
         metrics: dict[str, float] = {}
-        while fit.progress.epoch < setting.epochs:
+        ended = False
+        while fit.progress.epoch < setting.epochs and not ended:
             fit.run_epoch()
             metrics = score(network, self.task, setting.valid, device, given.precision)
             fit.progress.curve.append(metrics[self.task.score])
+            ended = any([watch(fit.progress.curve, setting.epochs) for watch in course.watch])
         metrics = metrics or score(network, self.task, setting.valid, device, given.precision)
+        for act in course.finish:
+            act(network)
         if checkpoint is not None:
-            _keep(fit, checkpoint, finished=setting.epochs == setting.horizon)
+            _keep(fit, checkpoint, finished=fit.progress.epoch == setting.horizon)
         return Evaluation(
             trial,
             {
                 **{f"valid_{name}": value for name, value in metrics.items()},
                 "train_loss": fit.progress.train_losses[-1],
-                "epochs": float(setting.epochs - inherited),
+                "epochs": float(fit.progress.epoch - known),
                 **costs,
             },
             tuple(fit.progress.curve),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from archwright.spaces.space import Space
-    from archwright.strategies.models.ensemble import Ensemble
+    from archwright.predictors.ensemble import Ensemble
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -74,7 +74,7 @@ class BANANAS:
         return Trial(choose(space, history, found, -drawn) or sample(space, rng))
 
     def _trained(self, space: SearchSpace, history: History, length: int) -> _Predictor:
-        from archwright.strategies.models.ensemble import Ensemble  # torch loads when it is needed
+        from archwright.predictors.ensemble import Ensemble  # torch loads when it is needed
 
         known = [scored.evaluation.trial.architecture for scored in history.succeeded[:length]]
         encode = encoding(space, known)

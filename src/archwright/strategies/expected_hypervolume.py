@@ -25,7 +25,7 @@ from archwright.strategies.warping import half_rank
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from archwright.strategies.models.gaussian_process import Array
+    from archwright.predictors.gaussian_process import Array
 
 
 @dataclass

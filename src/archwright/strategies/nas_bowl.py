@@ -26,7 +26,7 @@ from archwright.strategies.models.surrogate import selected, surrogate, warped_l
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from archwright.strategies.models.gaussian_process import Array
+    from archwright.predictors.gaussian_process import Array
 
 
 @dataclass

@@ -26,7 +26,7 @@ from archwright.strategies.models.surrogate import refitted, surrogate, warped_l
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from archwright.strategies.models.gaussian_process import Array, GaussianProcess
+    from archwright.predictors.gaussian_process import Array, GaussianProcess
 
 EDITS = (0.5, 0.25, 0.125, 0.075, 0.05)
 """How probable one, two, ... edits are in a mutation (appendix C)."""

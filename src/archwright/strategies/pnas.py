@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
     from archwright.spaces.space import Space
-    from archwright.strategies.models.ensemble import Ensemble
+    from archwright.predictors.ensemble import Ensemble
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -103,7 +103,7 @@ class PNAS:
         return choose(growth.space, history, longer, -predicted.mean(axis=0))
 
     def _trained(self, growth: Growth, lessons: list[Scored]) -> Ensemble:
-        from archwright.strategies.models.ensemble import Ensemble  # torch loads when it is needed
+        from archwright.predictors.ensemble import Ensemble  # torch loads when it is needed
 
         seed = seed_for("pnas", len(lessons))
         losses = warped_losses(lessons, np.random.default_rng(seed))

@@ -19,7 +19,7 @@ from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.spaces.encodings import OneHot
 from archwright.strategies.decisions import Decision, Pick, drawn, options_of
-from archwright.strategies.models.threads import one_thread
+from archwright.predictors.threads import one_thread
 from archwright.strategies.scalar import Standings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from archwright.core.choices import Choice, Integer, Subset
 from archwright.spaces.encodings import OneHot
 from archwright.strategies.decisions import Decision, decisions, options_of
 from archwright.strategies.models.controller import Controller
-from archwright.strategies.models.threads import one_thread
+from archwright.predictors.threads import one_thread
 from archwright.supernets.bilevel import first_order
 from archwright.supernets.relaxation import Relaxation
 from archwright.supernets.sampling.sampling import generator

@@ -10,7 +10,7 @@ import numpy as np
 from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
-from archwright.strategies.models.gaussian_process import GaussianProcess, Kernel
+from archwright.predictors.gaussian_process import GaussianProcess, Kernel
 from archwright.strategies.models.refit import Refits, refit_length
 from archwright.strategies.scalar import scalarised
 from archwright.strategies.warping import half_rank

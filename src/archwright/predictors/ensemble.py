@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archwright.strategies.models.threads import one_thread
+from archwright.predictors.threads import one_thread
 
 if TYPE_CHECKING:
     from typing import Self

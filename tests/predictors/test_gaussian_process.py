@@ -4,7 +4,7 @@ from scipy.optimize import approx_fprime
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from archwright.strategies.models.gaussian_process import AMPLITUDE, NOISE, GaussianProcess
+from archwright.predictors.gaussian_process import AMPLITUDE, NOISE, GaussianProcess
 
 BOUNDS = (0.05, 5.0)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from archwright.strategies.models.ensemble import BETAS, Ensemble
+from archwright.predictors.ensemble import BETAS, Ensemble
 
 
 def data(count=45, width=7):

@@ -1,0 +1,1 @@
+"""How far a cheap estimate ranks as the full one does."""

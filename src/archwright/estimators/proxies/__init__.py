@@ -1,0 +1,1 @@
+"""Zero-cost proxies: what a network says of itself before it is trained. One file, one paper."""

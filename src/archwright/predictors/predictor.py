@@ -1,0 +1,29 @@
+"""What a predictor is: a model of a metric, learnt from evaluated architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from archwright.core.architecture import Architecture
+from archwright.spaces.space import Space
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Predictor(Protocol):
+    """Settings of a model; `fit` makes the model."""
+
+    def fit(self, space: Space, architectures: Sequence[Architecture], targets: Array, seed: int = 0) -> Fitted:
+        """The model of targets (n,), n >= 2; the same arguments give the same model. Picklable."""
+        ...
+
+
+class Fitted(Protocol):
+    """A model that has learnt."""
+
+    def predict(self, architectures: Sequence[Architecture]) -> tuple[Array, Array]:
+        """Mean and standard deviation of the metric for each: (m,), (m,), in the targets' units."""
+        ...
