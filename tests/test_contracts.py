@@ -20,6 +20,7 @@ SPACES = {  # sized so that 300 architectures build and run in seconds; the deci
     "chain": lambda: aw.spaces.chain(),
     "darts": lambda: aw.spaces.darts(cells=3, channels=4),
     "darts-rnn": lambda: aw.spaces.darts_rnn(hidden=8, embedding=6),
+    "elastic-chain": lambda: aw.spaces.elastic_chain(layers=2, filters=(2, 4, 6), units=(4, 8)),
     "elastic-mobile": lambda: aw.spaces.elastic_mobile(widths=(4, 6), strides=(2, 2), depth=(1, 3)),
     "elastic-transformer": lambda: aw.spaces.elastic_transformer(widths=(8, 12), depth=(1, 3), head_width=4),
     "enas-macro": lambda: aw.spaces.enas_macro(channels=4),
@@ -69,6 +70,7 @@ STRATEGIES = {
 GRADIENT_STRATEGIES = {  # at learning rates with which a hundred steps are enough
     "darts": lambda: aw.strategies.DARTS(learning_rate=0.02),
     "dartspt": lambda: aw.strategies.DARTSPT(aw.strategies.DARTS(learning_rate=0.02), epochs=1),
+    "das": lambda: aw.strategies.DAS(learning_rate=0.02),
     "dr-nas": lambda: aw.strategies.DrNAS(learning_rate=0.05),
     "enas": lambda: aw.strategies.ENAS(steps=10, samples=5, learning_rate=0.03, hidden=16),
     "gdas": lambda: aw.strategies.GDAS(learning_rate=0.02),

@@ -18,6 +18,7 @@ from archwright.supernets import OpenNetwork
 
 SIGNATURE = aw.Signature((2, 9, 8), 3)
 SPACES = {
+    "elastic_chain": partial(aw.spaces.elastic_chain, layers=2, filters=(2, 4, 6), units=(4, 8)),
     "elastic_mobile": partial(aw.spaces.elastic_mobile, widths=(4, 6), strides=(1, 2)),
     "elastic_transformer": partial(aw.spaces.elastic_transformer, widths=(6, 8, 12), heads=(1, 2, 3), head_width=4),
 }
@@ -154,6 +155,82 @@ def test_a_size_that_follows_from_others():
     with pytest.raises(ArchwrightError, match="can be no mixture"):
         current(hidden)
     assert elastic.computed(operator.mul, 3, 4) == 12
+
+
+def all_of(space):
+    """An open network with a mixture of every size, each of which takes part."""
+    torch.manual_seed(3)
+    network = OpenNetwork(space, SIGNATURE).double()
+    weights = {
+        name: torch.softmax(torch.randn(len(choice.options), dtype=torch.float64), 0).requires_grad_()
+        for name, choice in network.choices.items()
+        if not name.endswith(".times")  # a depth is no mixture
+    }
+    network.mix(weights | {name: {0: 1.0} for name in network.choices if name not in weights})
+    return network, weights
+
+
+FIXED = {
+    "elastic_chain": SPACES["elastic_chain"],
+    "elastic_transformer": partial(SPACES["elastic_transformer"], depth=(2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_mixture_of_one_size_is_that_size(name):
+    """Weights of exactly 0 and 1 as tensors, so that the largest size is computed and weighed."""
+    network, _ = all_of(FIXED[name]())
+    images, streams = drawn(4, 2, 9, 8), Streams(6)
+    for number in range(20):
+        architecture = sample(network.space, streams[number])
+        network.decide(architecture)
+        wanted = network(images)
+        one_hot = {}
+        for key, choice in network.choices.items():
+            (option,) = choice.weights
+            shares = torch.eye(len(choice.options), dtype=torch.float64)[option]
+            one_hot[key] = {0: 1.0} if key.endswith(".times") else shares
+        network.mix(one_hot)
+        assert torch.allclose(network(images), wanted, rtol=0, atol=1e-10)
+
+
+def test_a_mixture_is_the_mean_of_what_is_linear_in_it():
+    filters, kernel = undecided(2, 3), undecided(1, 3, 5)
+    layer, reader = elastic.conv2d(2, filters, kernel).double(), elastic.conv2d(filters, 4).double()
+    shares, rings = torch.tensor([0.3, 0.7]).double(), torch.tensor([0.2, 0.5, 0.3]).double()
+    filters.mix(shares)
+    kernel.mix(rings)
+    x = drawn(2, 2, 6, 6)
+    made = reader(layer(x))
+    wanted = torch.zeros_like(made)
+    for place, share in enumerate(shares):
+        for ring, weight in enumerate(rings):
+            filters.decide(place)
+            kernel.decide(ring)
+            wanted = wanted + share * weight * reader(layer(x))
+    assert torch.allclose(made, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_gradients_reach_the_weights_of_sizes(name):
+    """Against central differences, in each weight of each choice."""
+    network, weights = all_of(FIXED[name]())
+    images, direction = drawn(4, 2, 9, 8), drawn(4, 3, seed=1)
+
+    def value():
+        network.mix({name: {0: 1.0} for name in network.choices} | weights)
+        return (network.eval()(images) * direction).sum()
+
+    value().backward()
+    for row in weights.values():
+        for place in range(len(row)):
+            sides = []
+            for step in (1e-6, -1e-6):
+                with torch.no_grad():
+                    row[place] += step
+                    sides.append(float(value()))
+                    row[place] -= step
+            assert float(row.grad[place]) == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-5, abs=1e-7)
 
 
 def test_what_can_not_be_shared_is_refused():

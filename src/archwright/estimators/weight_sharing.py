@@ -105,7 +105,7 @@ class WeightSharing(TrainedOnce):
             next(made.draws())  # as it will be trained: what is open by its width or depth computes nothing undecided
             check_fits(network, self.task.signature, device)
             if isinstance(made, Relaxation):
-                made.apply_weights()  # and as it will be relaxed: a width can be no mixture, and says so now
+                made.apply_weights()  # and as it will be relaxed: a depth can be no mixture, and says so now
                 check_fits(network, self.task.signature, device)
         splits = (self.task.train.to(device), self.task.valid.to(device))
         given = self.shared

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archwright.spaces.cells import cell
     from archwright.spaces.chains import chain
     from archwright.spaces.darts_cells import darts, robust_darts
+    from archwright.spaces.elastic_chains import elastic_chain
     from archwright.spaces.enas import enas_macro, enas_micro
     from archwright.spaces.encodings import OneHot
     from archwright.spaces.fabrics import fabric
@@ -53,6 +54,7 @@ __all__ = [
     "cross_over",
     "darts",
     "darts_rnn",
+    "elastic_chain",
     "elastic_mobile",
     "elastic_transformer",
     "enas_macro",
@@ -87,6 +89,7 @@ SPACES = {
     "chain": "chains",
     "darts": "darts_cells",
     "darts_rnn": "recurrent",
+    "elastic_chain": "elastic_chains",
     "elastic_mobile": "once_for_all",
     "elastic_transformer": "auto_former",
     "enas_macro": "enas",

@@ -9,21 +9,27 @@ that belongs to the sizes decided now: the first channels or features, and the c
     self.depthwise = elastic.conv2d(hidden, hidden, kernel, groups=hidden)
     self.project = elastic.conv2d(hidden, channels)
 
-A size can't be a mixture: sizes are decided, by a strategy or a sampler that names architectures.
+Sizes may be a mixture, which a relaxation weighs: what reads channels weighs each by the sizes that have it, and a
+kernel is the mean of the kernels that take part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
-from typing import Any
+from math import prod
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from archwright.core.choices import BadSpace
 from archwright.core.errors import ArchwrightError
-from archwright.spaces.opening import Undecided, current, every, largest
+from archwright.spaces.opening import Undecided, current, every, largest, shares
+
+if TYPE_CHECKING:
+    from archwright.spaces.opening import Weight
 
 Size = Any
 """A whole number, or a choice of whole numbers that was left open (`Undecided`)."""
@@ -46,6 +52,16 @@ class Computed(Undecided):
             ArchwrightError: what it follows from is not decided.
         """
         return self._function(*map(current, self._sizes))
+
+    @property
+    def shares(self) -> Mapping[int, Weight]:
+        """The sizes that take part now, with their weights: products of those of the sizes that they follow from."""
+        found: dict[int, Weight] = {}
+        for taken in product(*(shares(size).items() for size in self._sizes)):
+            size = self._function(*(value for value, _ in taken))
+            weight = prod((part for _, part in taken), start=1.0)
+            found[size] = found[size] + weight if size in found else weight
+        return found
 
 
 def computed(function: Callable[..., int], *sizes: Size) -> Size:
@@ -152,20 +168,26 @@ class ElasticConv2d(Elastic, nn.Conv2d):
 
     def parts(self) -> dict[str, tuple[slice, ...]]:
         """The first filters and channels, and the centre of the kernel."""
-        channels, filters, kernel = map(current, self._sizes)
+        channels, filters, kernel = map(extent, self._sizes)
         edge = (self.kernel_size[0] - kernel) // 2
         centre = slice(edge, edge + kernel)
         read = slice(1 if self._is_depthwise else channels)
         return {"weight": (slice(filters), read, centre, centre), "bias": (slice(filters),)}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, in_channels, height, width) -> (batch, out_channels, ...), at the sizes decided now."""
-        kernel = current(self._sizes[2])
+        """(batch, in_channels, height, width) -> (batch, out_channels, ...), at the sizes that take part now."""
+        kernel = extent(self._sizes[2])
         padding = self.dilation[0] * (kernel // 2) if self._padding is None else self._padding
         groups = x.shape[1] if self._is_depthwise else 1
-        return functional.conv2d(
-            x, **self.now(), stride=self.stride, padding=padding, dilation=self.dilation, groups=groups
-        )
+        now, rings = self.now(), reach(self._sizes[2], x)
+        if rings is not None:  # a tap belongs to all kernels whose edge is not nearer than it is
+            off_centre = (torch.arange(kernel, device=x.device) - (kernel - 1) / 2).abs()
+            ring = 2 * torch.maximum(off_centre[:, None], off_centre) + 1  # the smallest kernel that has the tap
+            now["weight"] = now["weight"] * rings[ring.long() - 1]
+        channels = reach(self._sizes[0], x)
+        if channels is not None:
+            x = x * channels[:, None, None]
+        return functional.conv2d(x, **now, stride=self.stride, padding=padding, dilation=self.dilation, groups=groups)
 
 
 class ElasticLinear(Elastic, nn.Linear):
@@ -177,12 +199,13 @@ class ElasticLinear(Elastic, nn.Linear):
 
     def parts(self) -> dict[str, tuple[slice, ...]]:
         """The first rows and columns."""
-        read, made = map(current, self._sizes)
+        read, made = map(extent, self._sizes)
         return {"weight": (slice(made), slice(read)), "bias": (slice(made),)}
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., in_features) -> (..., out_features), at the sizes decided now."""
-        return functional.linear(x, **self.now())
+        """(..., in_features) -> (..., out_features), at the sizes that take part now."""
+        features = reach(self._sizes[0], x)
+        return functional.linear(x if features is None else x * features, **self.now())
 
 
 class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
@@ -194,7 +217,7 @@ class ElasticBatchNorm2d(Elastic, nn.BatchNorm2d):
 
     def parts(self) -> dict[str, tuple[slice, ...]]:
         """The first channels, of the running statistics too."""
-        now = (slice(current(self._channels)),)
+        now = (slice(extent(self._channels)),)
         return dict.fromkeys(("running_mean", "running_var", "weight", "bias"), now)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -216,11 +239,17 @@ class ElasticLayerNorm(Elastic, nn.LayerNorm):
 
     def parts(self) -> dict[str, tuple[slice, ...]]:
         """The first features."""
-        return dict.fromkeys(("weight", "bias"), (slice(current(self._features)),))
+        return dict.fromkeys(("weight", "bias"), (slice(extent(self._features)),))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., features), the same out."""
-        return functional.layer_norm(x, (current(self._features),), **self.now(), eps=self.eps)
+        """(..., features), the same out; of a mixture each feature counts as far as it is there."""
+        now, counted = self.now(), reach(self._features, x)
+        if counted is None:
+            return functional.layer_norm(x, (extent(self._features),), **now, eps=self.eps)
+        share = counted / counted.sum()
+        centred = x - (x * share).sum(-1, keepdim=True)
+        variance = (centred.square() * share).sum(-1, keepdim=True)
+        return centred * (variance + self.eps).rsqrt() * now["weight"] + now["bias"]
 
 
 class ElasticEmbedding(Elastic, nn.Embedding):
@@ -232,11 +261,34 @@ class ElasticEmbedding(Elastic, nn.Embedding):
 
     def parts(self) -> dict[str, tuple[slice, ...]]:
         """The first features of each vector."""
-        return {"weight": (slice(None), slice(current(self._features)))}
+        return {"weight": (slice(None), slice(extent(self._features)))}
 
     def forward(self, x: Tensor) -> Tensor:
         """(...) whole numbers -> (..., features)."""
         return functional.embedding(x, **self.now())
+
+
+def extent(size: Size) -> int:
+    """The size to compute with now: the largest that takes part.
+
+    Raises:
+        ArchwrightError: nothing is decided about it.
+    """
+    return max(shares(size), default=None) or current(size)
+
+
+def reach(size: Size, like: Tensor) -> Tensor | None:
+    """Of a mixture of sizes, for each place the weight of those that reach it: (extent,); None of a size decided.
+
+    Args:
+        like: of the device and number type that is wanted.
+    """
+    taking_part = shares(size)
+    if len(taking_part) == 1 and isinstance(next(iter(taking_part.values())), float):
+        return None
+    places = torch.arange(extent(size), device=like.device)
+    parts = [weight * (places < reached).to(like) for reached, weight in taking_part.items()]
+    return torch.stack(parts).sum(0)
 
 
 def _any_open(*sizes: Size) -> bool:

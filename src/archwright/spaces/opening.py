@@ -9,6 +9,7 @@ value too:
     share(flag)      the weight of a connection that is there or not
     largest(size)    the size to make weights for
     current(size)    the size to compute with now
+    shares(size)     the sizes that take part now, with their weights, for who can compute with several at once
     running(blocks)  the repetitions that run now
 """
 
@@ -97,6 +98,11 @@ class Undecided:
             )
         return self.options[next(iter(self.weights))]
 
+    @property
+    def shares(self) -> Mapping[Any, Weight]:
+        """Of numbers: those that take part now, with their weights."""
+        return {self.options[option]: weight for option, weight in self.weights.items()}
+
 
 def undecided_in(tree: Any) -> list[Undecided]:
     """The open choices in an item or option, those inside them not counted."""
@@ -151,6 +157,13 @@ def current(size: Any) -> int:
     """
     now: int = size.value if isinstance(size, Undecided) else size
     return now
+
+
+def shares(size: Any) -> Mapping[int, Weight]:
+    """The sizes that take part now, with their weights; one with 1.0 where it is decided."""
+    if isinstance(size, Undecided):
+        return size.shares
+    return {size: 1.0}
 
 
 def running(blocks: Sequence[Any], repetitions: Sequence[Any]) -> Sequence[Any]:

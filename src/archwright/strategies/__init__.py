@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from archwright.strategies.cgp import CGP
     from archwright.strategies.darts import DARTS, UnrolledDARTS
     from archwright.strategies.darts_pt import DARTSPT
+    from archwright.strategies.das import DAS
     from archwright.strategies.dr_nas import DrNAS
     from archwright.strategies.enas import ENAS
     from archwright.strategies.evolution import Evolution as Evolution
@@ -47,6 +48,7 @@ __all__ = [
     "CGP",
     "DARTS",
     "DARTSPT",
+    "DAS",
     "ENAS",
     "GDAS",
     "LEMONADE",
@@ -84,6 +86,7 @@ MODULES = {  # each strategy's file, loaded when it is first used
     "cgp": ["CGP"],
     "darts": ["DARTS", "UnrolledDARTS"],
     "darts_pt": ["DARTSPT"],
+    "das": ["DAS"],
     "dr_nas": ["DrNAS"],
     "enas": ["ENAS"],
     "evolution": ["Evolution"],  # composed of parts in Python, so none of those that the command line names
