@@ -23,6 +23,8 @@ def parts(kind: str) -> Mapping[str, Callable[..., Any]]:
         "costs": _costs,
         "samplings": _samplings,
         "hypernetworks": _hypernetworks,
+        "predictors": _predictors,
+        "extrapolators": _extrapolators,
         "benchmarks": _benchmarks,
         "recipes": _recipes,
     }
@@ -68,14 +70,21 @@ def _nested() -> dict[str, Callable[..., Any]]:
     from archwright.strategies import Evolution, ExpectedCost, evolving
     from archwright.tasks import Hyperparameters
 
+    kinds = (
+        "tasks",
+        "costs",
+        "samplings",
+        "hypernetworks",
+        "predictors",
+        "extrapolators",
+        "estimators",
+        "strategies",
+    )
     tables: dict[str, Callable[..., Any]] = {**parts("benchmarks"), "load": load, "tabular": Tabular}
     evolution = {kebab(part.__name__): part for part in (Evolution, ExpectedCost, *evolving.parts())}
     others: dict[str, Callable[..., Any]] = {"hyperparameters": Hyperparameters, "op": library_op}
     return {
-        **parts("tasks"),
-        **parts("costs"),
-        **parts("samplings"),
-        **parts("hypernetworks"),
+        **{name: maker for kind in kinds for name, maker in parts(kind).items()},
         **tables,
         **evolution,
         **others,
@@ -122,6 +131,18 @@ def _hypernetworks() -> list[Callable[..., Any]]:
     from archwright.supernets.hypernetworks import GraphHypernetwork, Smash
 
     return [GraphHypernetwork, Smash]
+
+
+def _predictors() -> list[Callable[..., Any]]:
+    from archwright import predictors
+
+    return [getattr(predictors, name) for name in predictors.PREDICTORS]
+
+
+def _extrapolators() -> list[Callable[..., Any]]:
+    from archwright import curves
+
+    return [getattr(curves, name) for name in curves.EXTRAPOLATORS]
 
 
 def _benchmarks() -> list[Callable[..., Any]]:

@@ -16,7 +16,7 @@ from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History, Scored
 from archwright.core.objective import Goal
-from archwright.core.parts import describe
+from archwright.core.parts import arguments_named, describe, with_arguments_named
 from archwright.core.protocols import Stored
 from archwright.core.trial import Evaluation
 from archwright.runtime.machine import machine
@@ -164,7 +164,7 @@ class Run:
         Raises:
             ArchwrightError: the estimator has none, or its data was given in memory.
         """
-        described = self.manifest["estimator"].get("arguments", {}).get("task")
+        described = next(arguments_named(self.manifest["estimator"], "task"), None)
         if self._task is None and described is None:
             raise ArchwrightError(f"{self.folder} names no task to train on: give one")
         made: Task = self._task or registry.rebuild("tasks", described)
@@ -314,16 +314,16 @@ class Winner:
 
 
 def _hyperparameters(run: Run, task: Task) -> Any:
-    described = run.manifest["estimator"].get("arguments", {}).get("hyperparameters")
+    given = (told for told in arguments_named(run.manifest["estimator"], "hyperparameters") if told is not None)
+    described = next(given, None)
     return task.hyperparameters if described is None else registry.rebuild("estimators", described)
 
 
 def _manifest(wanted: Search) -> dict[str, Any]:
     """What the run is, for people and for `resume`."""
     goal = wanted.history.goal
-    estimator = describe(wanted.estimator)
-    if "checkpoints" in estimator.get("arguments", {}):  # where the run lies is no part of what it is
-        estimator["arguments"]["checkpoints"] = None
+    # Where the run lies is no part of what it is.
+    estimator = with_arguments_named(describe(wanted.estimator), "checkpoints", None)
     task = getattr(wanted.estimator, "task", None)
     return {
         "format": FORMAT,

@@ -14,7 +14,16 @@ from typing import Any, Protocol
 from archwright.core.errors import ArchwrightError, in_one_line, one_of
 from archwright.core.history import History
 from archwright.core.objective import BadObjective, Goal
-from archwright.core.protocols import Estimator, GradientStrategy, Informed, Measures, Preflight, Relaxes, SearchSpace, Strategy
+from archwright.core.protocols import (
+    Estimator,
+    GradientStrategy,
+    Informed,
+    Measures,
+    Preflight,
+    Relaxes,
+    SearchSpace,
+    Strategy,
+)
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.runtime.inline import Inline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,7 @@ import archwright as aw
 from archwright import registry
 from archwright.cli.config import Settings
 from archwright.cli.defaults import BUDGETS
-from archwright.cli.fields import fields_of
-from archwright.cli.parts import is_own
+from archwright.cli.fields import INSIDE, fields_of
 from archwright.core.choices import BadSpace
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.objective import BadObjective, Goal, parse
@@ -38,28 +36,22 @@ def goal_of(settings: Settings, estimator: Any, task: Task) -> tuple[Goal, Any]:
     goal = Goal.of(wanted)
     metrics = [item.metric for item in goal.objectives] + [item.metric for item in goal.constraints]
     lacking = dict.fromkeys(metric for metric in metrics if known and metric not in known and metric in makers)
-    if lacking and hasattr(estimator, "costs"):
-        more = tuple(_cost(makers[metric], settings.device) for metric in lacking)
-        estimator = replace(estimator, costs=(*estimator.costs, *more))
-    return goal, estimator
+    more = tuple(_cost(makers[metric], settings.device) for metric in lacking)
+    return goal, _measuring(estimator, more) if more else estimator
+
+
+def _measuring(estimator: Any, more: tuple[Any, ...]) -> Any:
+    """The estimator, or that of those inside it which measures costs, with some more of them."""
+    if hasattr(estimator, "costs"):
+        return replace(estimator, costs=(*estimator.costs, *more))
+    inside = next((name for name in INSIDE if hasattr(estimator, name)), None)
+    return estimator if inside is None else replace(estimator, **{inside: _measuring(getattr(estimator, inside), more)})
 
 
 def _cost(maker: Any, device: str) -> Any:
     from archwright.training.loop import pick_device
 
     return maker(device=str(pick_device(device))) if "device" in fields_of(maker) else maker()
-
-
-def estimator_settings(settings: Settings, task: Task) -> Mapping[str, Any]:
-    """The estimator's name and fields, with what they inherit: the job's device, the task's hyper-parameters."""
-    given = dict(settings.estimator)
-    if isinstance(given.get("hyperparameters"), Mapping):  # to change one is not to lose the task's others
-        changed = {name.replace("-", "_"): value for name, value in given["hyperparameters"].items()}
-        given["hyperparameters"] = vars(task.hyperparameters) | changed
-    if settings.device == "auto" or is_own(given["name"]):
-        return given
-    takes = fields_of(registry.find("estimators", given["name"]))
-    return {"device": settings.device, **given} if "device" in takes else given
 
 
 def check_device(device: str) -> None:

@@ -46,6 +46,12 @@ class Field:
         kinds = (kind for kind in _kinds(self.hint) if inspect.isclass(kind))
         return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
 
+    @property
+    def part(self) -> str | None:
+        """Of which kind the value is, where it is a part that the user names; None for any other value."""
+        kinds = {getattr(kind, "__name__", "") for kind in _kinds(self.hint)}
+        return PARTS.get(self.name) or next((_PROTOCOLS[kind] for kind in sorted(kinds) if kind in _PROTOCOLS), None)
+
     def inner(self) -> list[Field]:
         """The fields of such a dataclass; none for any other value."""
         return [] if self.record is None else list(fields_of(self.record).values())
@@ -74,15 +80,19 @@ def fields_of(maker: Maker) -> dict[str, Field]:
 def make(
     maker: Maker, given: Mapping[str, Any], path: str, origin: Origin, ours: Mapping[str, Any] | None = None
 ) -> Any:
-    """Calls `maker` with the fields that the user gave, converted, and with `ours` where it takes them.
+    """Calls `maker` with the fields that the user gave, converted, and with `ours` where it takes them: those in
+    `OURS` in any case, the others where the user says nothing.
+
+    What it takes as a part is made in the same way; an estimator inside that the user does not name is `Training`.
 
     Raises:
         Mistakes: a line for every unknown, wrong or missing field.
         ArchwrightError: the maker itself refuses.
     """
     known = fields_of(maker)
-    filled = {name: value for name, value in (ours or {}).items() if name in known}
-    open_fields = {name: field for name, field in known.items() if name not in filled and name not in (ours or {})}
+    told = set(map(_plain, map(str, given)))
+    filled = {name: it for name, it in (ours or {}).items() if name in known and (name in OURS or name not in told)}
+    open_fields = {name: field for name, field in known.items() if name not in (OURS & set(ours or {}))}
     values: dict[str, Any] = {}
     mistakes: list[str] = []
     for key, value in given.items():
@@ -92,19 +102,22 @@ def make(
             mistakes.append(f"{origin(where)}: {one_of(f'field of {title}', name, open_fields)}")
             continue
         try:
-            values[name] = convert(open_fields[name], value, where, origin)
+            values[name] = convert(open_fields[name], value, where, origin, ours)
         except Mistakes as error:
             mistakes += str(error).splitlines()
         except ArchwrightError as error:
             mistakes.append(f"{origin(where)}: {error}")
-    missing = [name for name, field in open_fields.items() if field.required and name not in map(_plain, given)]
+    missing = [name for name, field in open_fields.items() if field.required and name not in told | set(filled)]
+    for name in [name for name in missing if name in INSIDE and open_fields[name].part == "estimators"]:
+        values[name] = _part(open_fields[name], {}, f"{path}.{name}", origin, ours)
+        missing.remove(name)
     mistakes += [f"{origin(path)}: {kebab(maker.__name__)} needs --{path}.{name}" for name in missing]
     if mistakes:
         raise Mistakes(mistakes)
     return maker(**values, **filled)
 
 
-def convert(field: Field, value: Any, path: str, origin: Origin) -> Any:
+def convert(field: Field, value: Any, path: str, origin: Origin, ours: Mapping[str, Any] | None = None) -> Any:
     """A field's value from an option's text or a file's value.
 
     Raises:
@@ -112,10 +125,12 @@ def convert(field: Field, value: Any, path: str, origin: Origin) -> Any:
     """
     if field.name in _NESTED:
         return tuple(_NESTED[field.name](item, path, origin) for item in _items(value))
-    if field.name in PARTS and isinstance(value, str | Mapping):
-        return _part(field, value, path, origin)
+    if field.part is not None and isinstance(value, str | Mapping):
+        return _part(field, value, path, origin, ours)
     if field.record is not None and isinstance(value, Mapping):
         kept = vars(field.default) if type(field.default) is field.record else {}  # to change one keeps the others
+        if field.name == "hyperparameters" and ours is not None and "task" in ours:
+            kept = vars(ours["task"].hyperparameters)
         return make(field.record, kept | {_plain(name): item for name, item in value.items()}, path, origin)
     if isinstance(value, bool) and not {bool, Any} & set(_kinds(field.hint)):  # pydantic would take it for 0 or 1
         raise Mistakes([f"{origin(path)}: found {str(value).lower()}, wanted {field.text}"])
@@ -158,17 +173,33 @@ def _op(item: Any, path: str, origin: Origin) -> Any:
     return library_op(str(item))
 
 
-def _part(field: Field, given: Any, path: str, origin: Origin) -> Any:
+def _part(field: Field, given: Any, path: str, origin: Origin, ours: Mapping[str, Any] | None) -> Any:
     """A part by its name, alone or with fields beside it; fields alone are the default's, the others stay."""
     named = {"name": given} if isinstance(given, str) else {_plain(key): value for key, value in given.items()}
-    if "name" not in named:
+    if "name" not in named and field.required:
+        named = {"name": "training", **named}
+    elif "name" not in named:
         named = {"name": kebab(type(field.default).__name__), **vars(field.default), **named}
-    name = named.pop("name")
-    return make(registry.find(PARTS[field.name], name), named, path, origin)
+    name, kind = named.pop("name"), field.part
+    assert kind is not None
+    return make(registry.find(kind, name), named, path, origin, ours if kind == "estimators" else None)
 
 
-PARTS: Mapping[str, str] = {"of": "strategies", "sampling": "samplings", "weights": "hypernetworks"}
+PARTS: Mapping[str, str] = {"sampling": "samplings", "weights": "hypernetworks"}
 """Fields that hold one part, which the user names, and of which kind it is."""
+
+_PROTOCOLS: Mapping[str, str] = {
+    "Estimator": "estimators",
+    "Trains": "estimators",
+    "Strategy": "strategies",
+    "GradientStrategy": "strategies",
+    "Predictor": "predictors",
+    "Extrapolator": "extrapolators",
+}
+"""Types whose values are such parts, whatever the field is called."""
+
+INSIDE = ("of", "dear")
+"""Fields of estimators that hold the one inside; `Training`, where the user names nothing."""
 
 _NESTED: Mapping[str, Callable[[Any, str, Origin], Any]] = {"costs": _cost, "operations": _op}
 """Fields that hold parts, which the user names."""

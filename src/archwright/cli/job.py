@@ -16,7 +16,6 @@ from archwright.cli.checks import (
     check_folder,
     check_open,
     check_pair,
-    estimator_settings,
     free_folder,
     goal_of,
 )
@@ -88,9 +87,10 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
     check_budget(budget, strategy, task)
     task.splits  # noqa: B018 (loads the data now, not in the first trial)
     check_pair(space, task)
+    ours = {"task": task, "checkpoints": None} | ({} if settings.device == "auto" else {"device": settings.device})
     goal, estimator = goal_of(
         settings,
-        made("estimator", estimator_settings(settings, task), origin, {"task": task, "checkpoints": None}),
+        made("estimator", settings.estimator, origin, ours),
         task,
     )
     check_open(space, estimator, task)

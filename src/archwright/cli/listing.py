@@ -11,7 +11,19 @@ from archwright.cli.fields import OURS, Field, fields_of
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import describe
 
-KINDS = ("spaces", "strategies", "estimators", "tasks", "costs", "samplings", "hypernetworks", "benchmarks", "recipes")
+KINDS = (
+    "spaces",
+    "strategies",
+    "estimators",
+    "predictors",
+    "extrapolators",
+    "tasks",
+    "costs",
+    "samplings",
+    "hypernetworks",
+    "benchmarks",
+    "recipes",
+)
 _HIDDEN = {"estimators": OURS, "recipes": {"task"}}
 
 

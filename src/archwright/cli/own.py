@@ -11,7 +11,7 @@ from archwright import registry
 from archwright.cli.config import Origin
 from archwright.cli.parts import made
 from archwright.core.errors import ArchwrightError
-from archwright.core.parts import rebuildable
+from archwright.core.parts import arguments_named, rebuildable, with_arguments_named
 
 if TYPE_CHECKING:
     from archwright.run import Run
@@ -35,9 +35,8 @@ class Own:
     def load(self, folder: Path) -> Run:
         """Opens a run with these parts."""
         run = aw.load(folder, space=self.space, task=self.task)
-        task = run.manifest["estimator"].get("arguments", {}).get("task")
         self._check(run, "space", self.space, run.manifest["space"])
-        self._check(run, "task", self.task, task)
+        self._check(run, "task", self.task, next(arguments_named(run.manifest["estimator"], "task"), None))
         return run
 
     def estimator(self, run: Run) -> Any:
@@ -45,9 +44,7 @@ class Own:
         described = run.manifest["estimator"]
         if self.estimator_ is not None or self.task is None or "arguments" not in described:
             return self.estimator_
-        others = {name: value for name, value in described["arguments"].items() if name != "task"}
-        arguments = {name: registry.rebuild("estimators", value) for name, value in others.items()}
-        return registry.find("estimators", described["name"])(task=self.task, **arguments)
+        return registry.rebuild("estimators", with_arguments_named(described, "task", self.task))
 
     @staticmethod
     def _check(run: Run, part: str, given: Any, described: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from archwright import registry
 from archwright.cli.config import Origin
-from archwright.cli.fields import OURS, PARTS
+from archwright.cli.fields import OURS
 from archwright.cli.parts import made
 from archwright.core.parts import describe
 
@@ -19,33 +19,34 @@ def settings_of(name: str, scale: float, task: Mapping[str, Any], origin: Origin
         ArchwrightError: there is no such recipe, or no such task.
     """
     recipe = registry.find("recipes", name)(made("task", task, origin), scale)
-    estimator = {key: value for key, value in _part(recipe.estimator).items() if key not in OURS}
     return {
-        "space": _part(recipe.space),
-        "strategy": _part(recipe.strategy),
-        "estimator": estimator,
+        "space": _item(describe(recipe.space)),
+        "strategy": _item(describe(recipe.strategy)),
+        "estimator": _without(_item(describe(recipe.estimator)), OURS),
         "objectives": list(recipe.objectives),
         "evaluations": recipe.evaluations,
     }
 
 
-def _part(thing: Any) -> dict[str, Any]:
-    """Name and fields, as a file has them."""
-    described = describe(thing)
-    fields = {key: _item(value) if key in PARTS else _value(value) for key, value in described["arguments"].items()}
-    return {"name": described["name"], **fields}
-
-
-def _value(described: Any) -> Any:
-    """A field's value: in a list parts stand with their names, ops by their labels; a record is its fields."""
+def _item(described: Any) -> Any:
+    """A description as a file has it: a part is its name and fields, a record its fields, an op its label."""
     if isinstance(described, list):
         return [_item(item) for item in described]
-    return described["arguments"] if isinstance(described, dict) and "arguments" in described else described
-
-
-def _item(described: Any) -> Any:
-    if not isinstance(described, dict):
+    if not isinstance(described, dict) or "arguments" not in described:
         return described
-    if described["name"] == "op":
-        return described["arguments"]["name"]
-    return {"name": described["name"], **described["arguments"]}
+    name, arguments = described["name"], described["arguments"]
+    if name == "op":
+        return arguments["name"]
+    fields = {key: _item(value) for key, value in arguments.items()}
+    return fields if name in _RECORDS else {"name": name, **fields}
+
+
+_RECORDS = ("hyperparameters", "expected-cost")
+"""Values with fields that are no parts: there is one kind of them, so they have no name in a file."""
+
+
+def _without(fields: Any, names: Collection[str]) -> Any:
+    """Without what the command line fills in itself, in the parts inside too."""
+    if not isinstance(fields, dict):
+        return fields
+    return {key: _without(value, names) for key, value in fields.items() if key not in names}

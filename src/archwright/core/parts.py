@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,6 +79,37 @@ def rebuildable(description: Any) -> bool:
     if isinstance(description, dict):
         return "repr" not in description and all(rebuildable(value) for value in description.values())
     return not isinstance(description, list) or all(rebuildable(item) for item in description)
+
+
+def arguments_named(description: Any, name: str) -> Iterator[Any]:
+    """The descriptions of all arguments of that name, of the part itself first, then of the parts inside it."""
+    if isinstance(description, list):
+        for item in description:
+            yield from arguments_named(item, name)
+    elif isinstance(description, Mapping):
+        arguments = description.get("arguments")
+        inside = arguments if isinstance(arguments, Mapping) else {}
+        if name in inside:
+            yield inside[name]
+        for value in inside.values():
+            yield from arguments_named(value, name)
+
+
+def with_arguments_named(description: Any, name: str, value: Any) -> Any:
+    """A description with `value` for all arguments of that name, of the part itself and of those inside it."""
+    if isinstance(description, list):
+        return [with_arguments_named(item, name, value) for item in description]
+    if not isinstance(description, Mapping):
+        return description
+    return {
+        key: {
+            argument: value if argument == name else with_arguments_named(inner, name, value)
+            for argument, inner in part.items()
+        }
+        if key == "arguments" and isinstance(part, Mapping)
+        else part
+        for key, part in description.items()
+    }
 
 
 def remake(description: Any, known: Mapping[str, Callable[..., Any]]) -> Any:

@@ -11,3 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Extrapolator", "Known", "Prediction"]
 __getattr__ = lazy(__name__, {"archwright.curves.extrapolator": ["Extrapolator", "Known", "Prediction"]})
+
+EXTRAPOLATORS: tuple[str, ...] = ()
+"""The ones that the command line and the manifests name."""

@@ -11,3 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Fitted", "Predictor"]
 __getattr__ = lazy(__name__, {"archwright.predictors.predictor": ["Fitted", "Predictor"]})
+
+PREDICTORS: tuple[str, ...] = ()
+"""The ones that the command line and the manifests name."""
