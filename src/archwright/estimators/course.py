@@ -6,14 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import nn
 
+from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
-from archwright.tasks.task import Task
+from archwright.tasks.task import Split, Task
 
 Network = Callable[[nn.Module], None]
 Watch = Callable[[Sequence[float], int], bool]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a trial trains on: the full setting, or one that a lower fidelity made smaller."""
+
+    train: Split
+    valid: Split
+    signature: Signature
+    epochs: int  # to train now
+    horizon: int  # of the learning-rate schedule
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,10 @@ class Trains(Protocol):
     @property
     def task(self) -> Task:
         """What it trains on."""
+        ...
+
+    def setting(self, fidelity: float, device: torch.device) -> Setting:
+        """What a trial of that fidelity trains on."""
         ...
 
     def train(self, space: Space, trial: Trial, course: Course = Course(), briefing: Any = None) -> Evaluation:

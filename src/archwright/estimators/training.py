@@ -22,23 +22,12 @@ from archwright.core.parts import describe
 from archwright.core.rng import seed_for
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
-from archwright.estimators.course import Course
+from archwright.estimators.course import Course, Setting
 from archwright.objectives.costs import Cost, Flops, Parameters, example
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Split, Task
 from archwright.training.loop import Fit, pick_device, score
 from archwright.training.seeding import seeded
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a trial trains on: the full setting, or one that a lower fidelity made smaller."""
-
-    train: Split
-    valid: Split
-    signature: Signature
-    epochs: int  # to train now
-    horizon: int  # of the learning-rate schedule
 
 
 def fewer_epochs(setting: Setting, fidelity: float) -> Setting:
@@ -151,7 +140,7 @@ class Training:
         started = time.perf_counter()
         device = pick_device(self.device)
         costs = self.preflight(space, trial)
-        setting = self._setting(trial.fidelity, device)
+        setting = self.setting(trial.fidelity, device)
         if setting.signature.width < 1:
             _check_narrower(space, trial.architecture, self.task.signature)
         with seeded(trial.seed, "weights", device=device):
@@ -197,7 +186,8 @@ class Training:
             time.perf_counter() - started,
         )
 
-    def _setting(self, fidelity: float, device: torch.device) -> Setting:
+    def setting(self, fidelity: float, device: torch.device) -> Setting:
+        """What a trial of that fidelity trains on."""
         train, valid = self._on_device(device)
         setting = Setting(train, valid, self.task.signature, self.epochs, self.epochs)
         if fidelity < 1:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import torch
+
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.protocols import Estimator, Informed, Preflight, Stored
 from archwright.core.trial import Evaluation, Trial
-from archwright.estimators.course import Course, Trains
+from archwright.estimators.course import Course, Setting, Trains
 from archwright.spaces.space import Space
 from archwright.tasks.task import Task
 
@@ -62,6 +64,10 @@ class TakesPart(Wrapped):
         if not isinstance(self.of, Trains):
             name, kind = type(self).__name__, type(self.of).__name__
             raise ArchwrightError(f"{name} takes part in a training, such as Training(task), and {kind} is none")
+
+    def setting(self, fidelity: float, device: torch.device) -> Setting:
+        """That of the training inside."""
+        return self.of.setting(fidelity, device)
 
     def estimate(self, space: Space, trial: Trial, briefing: Any = None) -> Evaluation:
         """Trains and validates."""
