@@ -168,7 +168,7 @@ class Training:
             fit.run_epoch()
             metrics = score(network, self.task, setting.valid, device, given.precision)
             fit.progress.curve.append(metrics[self.task.score])
-            ended = any([watch(fit.progress.curve, setting.epochs) for watch in course.watch])
+            ended = any(watch(fit.progress.curve, setting.epochs) for watch in course.watch)
         metrics = metrics or score(network, self.task, setting.valid, device, given.precision)
         for act in course.finish:
             act(network)
