@@ -28,6 +28,7 @@ from archwright.cli.options import (
     TrialMinutes,
     WithBenchmark,
     WithFields,
+    WithReference,
     Workers,
 )
 from archwright.cli.outcome import Output
@@ -331,6 +332,101 @@ def compare(
     )
     compared = comparing.compare(asked, Output(json, quiet))
     Output(json).result(comparing.page(compared), list(comparing.page_text(compared)))
+
+
+@app.command(cls=WithReference, epilog=EPILOG)
+def diagnose(
+    context: typer.Context,
+    task: Annotated[
+        str | None, typer.Argument(help="A task's name, a folder of images, an .npz or .txt file, or file.py:name.")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="A space's name, or file.py:name.", rich_help_panel="Reference")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="The estimator whose order counts; training by default, --reference.epochs 36.",
+            rich_help_panel="Reference",
+        ),
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(help="A benchmark's table is the reference, in its own space.", rich_help_panel="Reference"),
+    ] = None,
+    estimators: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='weight-sharing,"zero-cost(proxies=[synflow,snip])","own=file.py:Mine(judged_by=[min:score])", or a '
+            ".yaml file.",
+            rich_help_panel="Estimates",
+        ),
+    ] = None,
+    fidelities: Annotated[
+        list[str] | None,
+        typer.Option(help="The reference at lower fidelities, such as 0.11,0.33.", rich_help_panel="Estimates"),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Other metrics of the reference's own evaluations, such as min:train_loss; may be repeated.",
+            rich_help_panel="Estimates",
+        ),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Also the reference from another seed.", rich_help_panel="Estimates"),
+    ] = False,
+    objective: Annotated[
+        str | None, typer.Option(help="What the reference is judged by; the task's score by default.")
+    ] = None,
+    architectures: Annotated[int, typer.Option(help="At random.")] = 60,
+    near_top: Annotated[int, typer.Option(help="More, near the best of them.")] = 20,
+    seed: Annotated[int | None, typer.Option(help="Of the sample.")] = None,
+    workers: Workers = None,
+    trial_minutes: TrialMinutes = None,
+    trial_memory: TrialMemory = None,
+    device: Device = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The diagnosis's folder; runs/diagnose-TASK-1, -2, ... by default.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how far cheap estimates rank architectures as a dear one does, and at which cost.
+
+    Fields of the parts are options too: --reference.epochs 36, --space.cells 1, --benchmark.epochs 200. The same
+    command goes on where it was interrupted; in the same folder, more estimates may be added.
+    """
+    from archwright.cli import diagnose as diagnosing
+
+    fields: dict[str, dict[str, Any]] = context.meta[FIELDS]
+    names = {"task": task, "space": space, "reference": reference, "benchmark": benchmark}
+    parts = {part: {**({"name": name} if name else {}), **fields.get(part, {})} for part, name in names.items()}
+    settings = {
+        "task": parts["task"],
+        "space": parts["space"],
+        "estimator": parts["reference"],
+        "seed": seed,
+        "workers": workers,
+        "trial_minutes": trial_minutes,
+        "trial_memory": trial_memory,
+        "device": device,
+        "out": out,
+    }
+    asked = diagnosing.Asked(
+        settings,
+        parts["benchmark"],
+        estimators or [],
+        metrics or [],
+        fidelities or [],
+        objective,
+        architectures,
+        near_top,
+        again,
+    )
+    diagnosed = diagnosing.diagnose(asked, Output(json, quiet))
+    Output(json).result(diagnosing.page(diagnosed), list(diagnosing.page_text(diagnosed)))
 
 
 @app.command(name="list", epilog=EPILOG)

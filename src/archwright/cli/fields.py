@@ -182,7 +182,7 @@ def _part(field: Field, given: Any, path: str, origin: Origin, ours: Mapping[str
         named = {"name": kebab(type(field.default).__name__), **vars(field.default), **named}
     name, kind = named.pop("name"), field.part
     assert kind is not None
-    return make(registry.find(kind, name), named, path, origin, ours if kind == "estimators" else None)
+    return make(registry.find(kind, name), named, path, origin, ours)
 
 
 PARTS: Mapping[str, str] = {"sampling": "samplings", "weights": "hypernetworks"}

@@ -83,11 +83,11 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
         check_folder(settings.out)
     task = made("task", settings.task, origin)
     space = made("space", settings.space, origin)
-    strategy = made("strategy", settings.strategy, origin)
+    ours = {"task": task, "checkpoints": None} | ({} if settings.device == "auto" else {"device": settings.device})
+    strategy = made("strategy", settings.strategy, origin, ours)
     check_budget(budget, strategy, task)
     task.splits  # noqa: B018 (loads the data now, not in the first trial)
     check_pair(space, task)
-    ours = {"task": task, "checkpoints": None} | ({} if settings.device == "auto" else {"device": settings.device})
     goal, estimator = goal_of(
         settings,
         made("estimator", settings.estimator, origin, ours),
@@ -112,8 +112,8 @@ def resume(folder: Path, budget: Budget | None, limits: Limits, own: Own, output
     continued = aw.resume(
         folder,
         space=own.space,
-        estimator=own.estimator(run),
-        strategy=own.strategy,
+        estimator=own.again(run, "estimator"),
+        strategy=own.again(run, "strategy"),
         budget=budget,
         executor=limits.processes(),
     )

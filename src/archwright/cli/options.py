@@ -39,6 +39,12 @@ class WithBenchmark(WithFields):
     parts = ("benchmark",)
 
 
+class WithReference(WithFields):
+    """A verb that takes the fields of what is diagnosed."""
+
+    parts = ("task", "space", "reference", "benchmark")
+
+
 def take_fields(arguments: Sequence[str], parts: Sequence[str] = PARTS) -> tuple[list[str], dict[str, dict[str, Any]]]:
     """Splits a command line into what has no dots and the fields: `--part.field value`, `--part.field=value`, or
     `--part.flag` before another option or the end.

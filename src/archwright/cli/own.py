@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import archwright as aw
 from archwright import registry
 from archwright.cli.config import Origin
-from archwright.cli.parts import made
+from archwright.cli.parts import KINDS, made
 from archwright.core.errors import ArchwrightError
 from archwright.core.parts import arguments_named, rebuildable, with_arguments_named
 
@@ -24,7 +24,7 @@ class Own:
     space: Any = None
     task: Any = None
     strategy: Any = None
-    estimator_: Any = None
+    estimator: Any = None
 
     @classmethod
     def given(cls, **names: str | None) -> Own:
@@ -39,12 +39,12 @@ class Own:
         self._check(run, "task", self.task, next(arguments_named(run.manifest["estimator"], "task"), None))
         return run
 
-    def estimator(self, run: Run) -> Any:
-        """The run's estimator; made again with the user's task if there is one."""
-        described = run.manifest["estimator"]
-        if self.estimator_ is not None or self.task is None or "arguments" not in described:
-            return self.estimator_
-        return registry.rebuild("estimators", with_arguments_named(described, "task", self.task))
+    def again(self, run: Run, part: str) -> Any:
+        """The run's strategy or estimator as it was given again, else made again with the user's own task."""
+        given, described = getattr(self, part), run.manifest[part]
+        if given is not None or self.task is None or next(arguments_named(described, "task"), None) is None:
+            return given
+        return registry.rebuild(KINDS[part], with_arguments_named(described, "task", self.task))
 
     @staticmethod
     def _check(run: Run, part: str, given: Any, described: Any) -> None:
