@@ -11,14 +11,13 @@ from functools import partial
 from math import inf, isfinite
 from typing import Any, Protocol
 
+from archwright.core.asking import answer_of, briefing_of, metrics_of
 from archwright.core.errors import ArchwrightError, in_one_line, one_of
 from archwright.core.history import History
 from archwright.core.objective import BadObjective, Goal
 from archwright.core.protocols import (
     Estimator,
     GradientStrategy,
-    Informed,
-    Measures,
     Preflight,
     Relaxes,
     SearchSpace,
@@ -126,7 +125,8 @@ class Search(Iterator[Evaluation]):
                         twins[question].append(number)
                     else:
                         twins[question] = []
-                        running[self.executor.submit(answer, trial, self._briefing(trial))] = number
+                        briefing = briefing_of(self.estimator, self.space, history, trial)
+                        running[self.executor.submit(answer, trial, briefing)] = number
                 if not running:
                     self.ended = self.budget.spent(self) or self._stale() or "the strategy has nothing left to ask"
                     return
@@ -209,10 +209,6 @@ class Search(Iterator[Evaluation]):
         """Whether it answers the same question asked again: a rejection holds for one search's constraints only."""
         return evaluation.reused is None and not evaluation.rejected
 
-    def _briefing(self, trial: Trial) -> Any:
-        estimator = self.estimator
-        return estimator.briefing(self.space, self.history, trial) if isinstance(estimator, Informed) else None
-
     def _repeat(self, trial: Trial, position: int) -> Evaluation:
         return replace(self.history[position], trial=trial, cost=0.0, reused=position)
 
@@ -260,10 +256,11 @@ def search(
     if seed < 0:
         raise ArchwrightError(f"a seed is a whole number of at least 0, not {seed}")
     goal = Goal.of(objectives)
-    if isinstance(estimator, Measures):
+    metrics = metrics_of(estimator)
+    if metrics is not None:
         for wanted in goal.wanted:
-            if wanted.metric not in estimator.metrics:
-                raise BadObjective(one_of("metric", wanted.metric, estimator.metrics))
+            if wanted.metric not in metrics:
+                raise BadObjective(one_of("metric", wanted.metric, metrics))
     return Search(space, strategy, estimator, History(goal, history), executor or Inline(), seed)
 
 
@@ -335,16 +332,9 @@ def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial, br
             excluded = goal.excluded(metrics)
             if excluded is not None:
                 return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
-        return _measured(estimator, goal, ask(estimator, space, trial, briefing))
+        return _measured(estimator, goal, answer_of(estimator, space, trial, briefing))
     except (Exception, SystemExit) as error:
         return Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
-
-
-def ask(estimator: Estimator, space: Any, trial: Trial, briefing: Any) -> Evaluation:
-    """Asks an estimator, with what it wanted to know of the history if it is `Informed`."""
-    if isinstance(estimator, Informed):
-        return estimator.estimate(space, trial, briefing)
-    return estimator.estimate(space, trial)
 
 
 def _sound(space: Any, estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:
@@ -361,7 +351,7 @@ def _measured(estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:
     for wanted in goal.wanted:
         if evaluation.failure is not None:
             break
-        if wanted.metric not in evaluation.metrics and isinstance(estimator, Measures):
+        if wanted.metric not in evaluation.metrics and metrics_of(estimator) is not None:
             return replace(evaluation, failure=f"{wanted.metric} was not measured")  # it is, of other architectures
         if not isfinite(evaluation.metrics.get(wanted.metric, 0.0)):
             return replace(evaluation, failure=f"{wanted.metric} is {evaluation.metrics[wanted.metric]}")

@@ -1,8 +1,7 @@
 import archwright as aw
 from archwright.core.history import History
 from archwright.core.rng import Streams
-from archwright.spaces.encodings import OneHot, PathEncoding
-from archwright.strategies.bananas import BANANAS, encoding
+from archwright.strategies.bananas import BANANAS
 from tests.strategies.test_tpe import best
 
 
@@ -43,11 +42,3 @@ def test_between_trainings_its_ensemble_stays():
         loss = float(sum(value for _, value in trial.architecture))
         history.append(history.ask(trial), aw.Evaluation(trial, {"loss": loss}))
     assert trained == [0, 0, 0, 0, 4, 4, 4, 7, 7, 7, 10, 10]
-
-
-def test_paths_are_read_where_they_recur():
-    read = {}
-    for name in ("nasbench201", "nasbench101", "pnas", "autonet"):
-        space = getattr(aw.spaces, name)()
-        read[name] = type(encoding(space, [aw.spaces.sample(space, Streams(0)[0])]))
-    assert read == {"nasbench201": PathEncoding, "nasbench101": PathEncoding, "pnas": PathEncoding, "autonet": OneHot}

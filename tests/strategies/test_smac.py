@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 import archwright as aw
 from archwright.core.choices import Choice
@@ -7,7 +6,7 @@ from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
-from archwright.strategies.smac import SMAC, Forest
+from archwright.strategies.smac import SMAC
 from tests.strategies.test_tpe import best, made
 
 
@@ -21,23 +20,6 @@ def architectures(count, options=4, seed=0):
 
 def edges(options=4):
     return Space(made, edges=[Choice(*range(options)) for _ in range(3)])
-
-
-def test_where_nothing_can_be_told_apart_the_variance_is_that_of_all_evaluations_together():
-    known = architectures(30, options=1)
-    losses = np.array([0.0, 1.0] * 15)
-    mean, std = Forest(edges(1), known, losses, trees=20).predict(known[:1])
-    assert 0.35 < mean[0] < 0.65
-    assert std[0] ** 2 == pytest.approx(mean[0] * (1.0 - mean[0]))  # zeros and ones, whichever tree drew them
-
-
-def test_it_learns_what_matters():
-    known = architectures(60)
-    forest = Forest(edges(), known, np.array([float(architecture["edges[1]"]) for architecture in known]), trees=10)
-    mean, std = forest.predict(new := architectures(40, seed=1))
-    assert np.abs(mean - [architecture["edges[1]"] for architecture in new]).max() < 0.5
-    assert (std >= forest.least).all()
-    assert np.argmax(forest.improvement(new)) in [place for place, made in enumerate(new) if made["edges[1]"] == 0]
 
 
 def test_it_finds_the_valley_of_a_conditional_space_better_than_random_search():

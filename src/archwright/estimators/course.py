@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from archwright.core.protocols import Estimator
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
@@ -58,7 +59,7 @@ class Course:
 
 
 @runtime_checkable
-class Trains(Protocol):
+class Trains(Estimator, Protocol):
     """An estimator that trains the network of a trial, so that others can take part in the training."""
 
     @property

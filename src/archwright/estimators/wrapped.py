@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import torch
 
+from archwright.core.asking import briefing_of
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
-from archwright.core.protocols import Estimator, Informed, Preflight, Stored
+from archwright.core.protocols import Estimator, Preflight, Stored
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.course import Course, Setting, Trains
 from archwright.spaces.space import Space
@@ -76,8 +77,3 @@ class TakesPart(Wrapped):
     def train(self, space: Space, trial: Trial, course: Course = Course(), briefing: Any = None) -> Evaluation:
         """Trains and validates, with others taking part."""
         raise NotImplementedError
-
-
-def briefing_of(estimator: Any, space: Space, history: History, trial: Trial) -> Any:
-    """What an estimator wants to know of the history; None if nothing."""
-    return estimator.briefing(space, history, trial) if isinstance(estimator, Informed) else None

@@ -7,10 +7,43 @@ from typing import TYPE_CHECKING
 from archwright.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from archwright.predictors.calibration import Calibrated
+    from archwright.predictors.gaussian import Gaussian
+    from archwright.predictors.gradient_boosting import GradientBoosting
+    from archwright.predictors.graph_network import GraphNetwork
+    from archwright.predictors.networks import Networks
     from archwright.predictors.predictor import Fitted, Predictor
+    from archwright.predictors.random_forest import RandomForest
+    from archwright.predictors.validation import Scores, cross_validated
+    from archwright.predictors.warping import Warped
 
-__all__ = ["Fitted", "Predictor"]
-__getattr__ = lazy(__name__, {"archwright.predictors.predictor": ["Fitted", "Predictor"]})
+__all__ = [
+    "Calibrated",
+    "Fitted",
+    "Gaussian",
+    "GradientBoosting",
+    "GraphNetwork",
+    "Networks",
+    "Predictor",
+    "RandomForest",
+    "Scores",
+    "Warped",
+    "cross_validated",
+]
+PREDICTORS = ("Calibrated", "Gaussian", "GradientBoosting", "GraphNetwork", "Networks", "RandomForest", "Warped")
+"""The models, by which a manifest names them."""
 
-PREDICTORS: tuple[str, ...] = ()
-"""The ones that the command line and the manifests name."""
+__getattr__ = lazy(
+    __name__,
+    {
+        "archwright.predictors.calibration": ["Calibrated"],
+        "archwright.predictors.gaussian": ["Gaussian"],
+        "archwright.predictors.gradient_boosting": ["GradientBoosting"],
+        "archwright.predictors.graph_network": ["GraphNetwork"],
+        "archwright.predictors.networks": ["Networks"],
+        "archwright.predictors.predictor": ["Fitted", "Predictor"],
+        "archwright.predictors.random_forest": ["RandomForest"],
+        "archwright.predictors.validation": ["Scores", "cross_validated"],
+        "archwright.predictors.warping": ["Warped"],
+    },
+)

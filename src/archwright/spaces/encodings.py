@@ -90,9 +90,8 @@ class PathEncoding:
     """
 
     def __init__(self, space: SearchSpace, known: Iterable[Architecture]) -> None:
-        self._paths = lru_cache(maxsize=20_000)(
-            lambda architecture: paths(labelled_graph(space, architecture).without(PASSING))
-        )
+        self._space = space
+        self._remember()
         found = sorted({path for architecture in known for path in self._paths(architecture)})
         self._columns = {path: column for column, path in enumerate(found)}
         self.width = len(found) + 1
@@ -104,6 +103,18 @@ class PathEncoding:
             column = self._columns.get(path, self.width - 1)
             vector[column] += 1.0
         return vector
+
+    def _remember(self) -> None:
+        self._paths = lru_cache(maxsize=20_000)(
+            lambda architecture: paths(labelled_graph(self._space, architecture).without(PASSING))
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_paths"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._remember()
 
 
 def labelled_graph(space: SearchSpace, architecture: Architecture) -> Graph:

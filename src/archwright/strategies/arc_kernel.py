@@ -10,11 +10,11 @@ from archwright.core.architecture import Architecture
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
+from archwright.predictors.arc import Arc
 from archwright.spaces.operators import sample
 from archwright.strategies.acquisition import log_expected_improvement
 from archwright.strategies.candidates import leading, maximised
 from archwright.strategies.designs import latin_hypercube
-from archwright.strategies.models.arc import Arc
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import refitted, surrogate, warped_losses
 

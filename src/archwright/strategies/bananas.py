@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from archwright.core.architecture import Architecture
-from archwright.core.choices import Choice
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
-from archwright.spaces.encodings import OneHot, PathEncoding, own_graph
-from archwright.spaces.operators import lengths, sample
+from archwright.spaces.operators import sample
 from archwright.strategies.candidates import candidates, choose, leading
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import warped_losses
@@ -24,10 +20,8 @@ from archwright.strategies.scalar import scalars
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+    from archwright.predictors.networks import PathNetworks
     from archwright.spaces.space import Space
-    from archwright.predictors.ensemble import Ensemble
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass
@@ -57,7 +51,7 @@ class BANANAS:
     layers: int = 10
     width: int = 20
     epochs: int = 150
-    _refits: Refits[_Predictor] = field(default_factory=Refits, init=False, repr=False, compare=False)
+    _refits: Refits[PathNetworks] = field(default_factory=Refits, init=False, repr=False, compare=False)
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A random architecture for the first trials, then the candidate whose draw from its prediction is best."""
@@ -65,42 +59,22 @@ class BANANAS:
         if history.asked < self.initial or known < self.initial:
             return Trial(sample(space, rng))
         length = known - (known - self.initial) % self.every
-        predictor = self._refits(space, history, length, lambda: self._trained(space, history, length))
+        networks = self._refits(space, history, length, lambda: self._trained(space, history, length))
         best = leading(history, scalars(history, rng), self.parents)
         found = candidates(space, history, rng, self.candidates, best)
-        predicted = predictor(found)  # (members, m)
+        predicted = networks.each(found)  # (members, m)
         spread = predicted.std(axis=0, ddof=1) if self.members > 1 else np.zeros(len(found))
         drawn = predicted.mean(axis=0) + spread * rng.standard_normal(len(found))
         return Trial(choose(space, history, found, -drawn) or sample(space, rng))
 
-    def _trained(self, space: SearchSpace, history: History, length: int) -> _Predictor:
-        from archwright.predictors.ensemble import Ensemble  # torch loads when it is needed
+    def _trained(self, space: SearchSpace, history: History, length: int) -> PathNetworks:
+        from archwright.predictors.networks import Networks  # torch loads when it is needed
 
         known = [scored.evaluation.trial.architecture for scored in history.succeeded[:length]]
-        encode = encoding(space, known)
         seed = seed_for("bananas", length)
         losses = warped_losses(history.succeeded[:length], np.random.default_rng(seed))
-        ensemble = Ensemble(self.members, self.layers, self.width, epochs=self.epochs)
-        return _Predictor(
-            encode, ensemble.fit(np.array([encode(architecture) for architecture in known]), losses, seed)
-        )
+        model = Networks(self.members, self.layers, self.width, self.epochs)
+        return model.fit(cast("Space", space), known, losses, seed)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_refits": Refits()}
-
-
-def encoding(space: SearchSpace, known: Sequence[Architecture]) -> Callable[[Architecture], Array]:
-    """Paths where they can be learned from, else the decisions."""
-    decisions, repeated = OneHot(cast("Space", space)), lengths(cast("Space", space))
-    numbers = any(not isinstance(choice, Choice) and id(choice) not in repeated for choice in decisions.slots.values())
-    return decisions if numbers or own_graph(space, known[0]) is None else PathEncoding(space, known)
-
-
-@dataclass(frozen=True)
-class _Predictor:
-    encode: Callable[[Architecture], Array]
-    ensemble: Ensemble
-
-    def __call__(self, architectures: Sequence[Architecture]) -> Array:
-        vectors = [self.encode(architecture) for architecture in architectures]
-        return self.ensemble.predict(np.array(vectors)) if vectors else np.zeros((self.ensemble.members, 0))

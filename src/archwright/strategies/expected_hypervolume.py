@@ -12,11 +12,11 @@ from archwright.core.architecture import Architecture
 from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
+from archwright.predictors.arc import Arc
 from archwright.spaces.operators import sample
 from archwright.strategies.acquisition import expected_improvement
 from archwright.strategies.candidates import maximised
 from archwright.strategies.designs import latin_hypercube
-from archwright.strategies.models.arc import Arc
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import refitted, surrogate
 from archwright.strategies.scalar import scalarised

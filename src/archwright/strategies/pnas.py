@@ -27,8 +27,8 @@ from archwright.strategies.models.surrogate import warped_losses
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from archwright.spaces.space import Space
     from archwright.predictors.ensemble import Ensemble
+    from archwright.spaces.space import Space
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -4,10 +4,10 @@ from archwright.core.choices import Real
 from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
+from archwright.predictors.arc import Arc
 from archwright.spaces.operators import sample
 from archwright.spaces.space import Space
 from archwright.strategies.models import surrogate as module
-from archwright.strategies.models.arc import Arc
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import refitted, surrogate, warped_losses
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +15,13 @@ from archwright.core.architecture import Architecture
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
-from archwright.spaces.encodings import OneHot
-from archwright.strategies.decisions import Decision, Pick, drawn, options_of
 from archwright.predictors.threads import one_thread
+from archwright.strategies.decisions import Decision, Pick, drawn
+from archwright.strategies.models.rows import option_rows
 from archwright.strategies.scalar import Standings
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-    from archwright.spaces.space import Space
-
 
 DISPERSION = 0.02
 """Weight of the entropy where an answer was repeated. With 0, most searches of NAS-Bench-201 ended before 300
@@ -52,16 +47,11 @@ class Controller(nn.Module):
 
     def __init__(self, space: SearchSpace, hidden: int = 35, layers: int = 2, spread: float = 0.08) -> None:
         super().__init__()
-        slots = OneHot(cast("Space", space)).slots
-        widths: dict[str, int] = {}
-        for name, choice in slots.items():
-            widths[_stem(name)] = max(widths.get(_stem(name), 0), options_of(choice))
-        starts = dict(zip(widths, accumulate(widths.values(), initial=0), strict=False))
-        self._row = {name: starts[_stem(name)] for name in slots}  # of its first option
-        self._place = {name: index for index, name in enumerate(slots)}
-        options = max(sum(widths.values()), 1)
+        self._row, rows = option_rows(space)
+        self._place = {name: index for index, name in enumerate(self._row)}
+        options = max(rows, 1)
         with torch.random.fork_rng(devices=[]):  # modules draw initial weights from the global generator
-            self.places = nn.Embedding(max(len(slots), 1), hidden)
+            self.places = nn.Embedding(max(len(self._place), 1), hidden)
             self.taken = nn.Embedding(options + 1, hidden)  # the last row: nothing was decided before
             self.lstm = nn.LSTM(hidden, hidden, layers, batch_first=True)
             self.softmax = nn.Linear(hidden, options)
@@ -164,8 +154,3 @@ class Policy:
             self.optimizer.zero_grad()
             (-objective()).backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-
-
-def _stem(name: str) -> str:
-    """The name without the numbers of repetitions."""
-    return re.sub(r"\[\d+\]", "[]", name)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from archwright.core.architecture import Architecture
 from archwright.core.choices import Choice, Integer, Subset
+from archwright.predictors.threads import one_thread
 from archwright.spaces.encodings import OneHot
 from archwright.strategies.decisions import Decision, decisions, options_of
 from archwright.strategies.models.controller import Controller
-from archwright.predictors.threads import one_thread
 from archwright.supernets.bilevel import first_order
 from archwright.supernets.relaxation import Relaxation
 from archwright.supernets.sampling.sampling import generator

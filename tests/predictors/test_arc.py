@@ -4,9 +4,9 @@ from sklearn.gaussian_process.kernels import Matern
 
 from archwright.core.choices import Choice, Integer, Real
 from archwright.core.rng import Streams
+from archwright.predictors.arc import Arc, matern
 from archwright.spaces.operators import sample
 from archwright.spaces.space import Space
-from archwright.strategies.models.arc import Arc, matern
 from archwright.testing import spaces_to_survive
 
 

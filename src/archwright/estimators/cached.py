@@ -1,0 +1,106 @@
+"""Answers that were paid for once, kept for every later search."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from archwright.core.asking import answer_of
+from archwright.core.errors import ArchwrightError
+from archwright.core.parts import describe, rebuildable
+from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.wrapped import Wrapped
+from archwright.runtime.store import StoreError, read_json
+from archwright.spaces.space import Space
+
+PLACES = ("checkpoints", "folder")
+"""Arguments of estimators that say where files lie: no part of what an answer is."""
+
+
+@dataclass(frozen=True)
+class Cached(Wrapped):
+    """Keeps each answer in a folder of its own, and gives it again at no cost, to any search that asks the same.
+
+    The same is: an equal space, canonical key, fidelity, seed, and description of the estimator. A kept answer costs
+    0 seconds and 0 `epochs`, and has the metric `cached`, 1; it still is an evaluation of the budget, so that a search
+    takes the same course whether its answers were kept or not. Failures aren't kept.
+
+    An answer that depends on the history (a parent's weights, the best so far) is the search's own, and isn't kept
+    either: put `Cached` inside, around what every search asks alike. An answer is a file, written whole or not at all,
+    so that any number of processes may share the folder.
+
+    Attributes:
+        of: the estimator that is asked what nobody has asked before.
+        folder: where answers are kept; give all searches the same.
+        version: for a space, task or estimator of your own, whose description doesn't tell what it does: any text;
+            change it whenever they change.
+    """
+
+    folder: str
+    version: str = ""
+
+    def estimate(self, space: Space, trial: Trial, briefing: Any = None) -> Evaluation:
+        """The answer that is kept; else that of the estimator inside.
+
+        Raises:
+            ArchwrightError: parts of your own and no `version`.
+            StoreError: the folder can't be read or written.
+        """
+        if briefing is not None:
+            return answer_of(self.of, space, trial, briefing)
+        question = self._question(space, trial)
+        digest = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32]
+        path = Path(self.folder).expanduser() / digest[:2] / f"{digest}.json"
+        if path.exists():
+            kept = read_json(path)
+            metrics = {**kept["metrics"], "cached": 1.0}
+            if "epochs" in metrics:
+                metrics["epochs"] = 0.0
+            return Evaluation(trial, metrics, tuple(kept["curve"]))
+        answer = answer_of(self.of, space, trial, None)
+        if answer.failure is None:
+            _keep(path, {**question, "metrics": dict(answer.metrics), "curve": answer.curve, "cost": answer.cost})
+        return answer
+
+    def _question(self, space: Space, trial: Trial) -> dict[str, Any]:
+        description = describe(space)
+        if not self.version and not (rebuildable(description) and rebuildable(self._estimator)):
+            raise ArchwrightError(
+                "Cached can't tell parts of your own from what they were yesterday: give it a version, such as "
+                'version="1", and another one whenever they change'
+            )
+        return {
+            "space": description,
+            "key": space.key(trial.architecture),
+            "fidelity": trial.fidelity,
+            "seed": trial.seed,
+            "estimator": self._estimator,
+            "version": self.version,
+        }
+
+    @cached_property
+    def _estimator(self) -> Any:
+        return _without_places(describe(self.of))
+
+
+def _without_places(description: Any) -> Any:
+    if isinstance(description, dict):
+        return {name: _without_places(value) for name, value in description.items() if name not in PLACES}
+    return [_without_places(item) for item in description] if isinstance(description, list) else description
+
+
+def _keep(path: Path, content: dict[str, Any]) -> None:
+    """Writes a file whole or not at all, whoever else writes the same one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as part:
+            json.dump(content, part)
+        os.replace(part.name, path)
+    except OSError as error:
+        raise StoreError(f"can't write {path}: {error.strerror}") from error

@@ -1,0 +1,182 @@
+import json
+import multiprocessing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+import archwright as aw
+from archwright.core.errors import ArchwrightError
+from archwright.core.history import History
+from archwright.core.parts import describe
+from archwright.core.rng import Streams
+from archwright.estimators import Cached, Mean, Staged, Training
+from archwright.registry import rebuild
+from archwright.runtime.store import StoreError
+from archwright.testing import check_estimator
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Writes down each time that it is asked."""
+
+    log: str
+    scale: float = 1.0
+
+    def estimate(self, space, trial):
+        with open(self.log, "a") as file:
+            file.write("asked\n")
+        first = float(trial.architecture["edges[0]"])
+        if first == 4:
+            return aw.Evaluation(trial, failure="no")
+        return aw.Evaluation(trial, {"score": self.scale * first, "epochs": 3.0}, (0.1, 0.2), cost=60.0)
+
+
+@pytest.fixture(scope="module")
+def space():
+    return aw.spaces.nasbench201(cells=1, channels=4)
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def cached(tmp_path, log):
+    return Cached(Counting(str(log)), str(tmp_path / "answers"))
+
+
+def trial(first=1, **more):
+    return aw.Trial(aw.Architecture((("edges[0]", first), *((f"edges[{place}]", 1) for place in range(1, 6)))), **more)
+
+
+def times(log):
+    return len(log.read_text().splitlines())
+
+
+def test_it_pays_once(space, cached, log):
+    first, again = (cached.estimate(space, trial()) for _ in range(2))
+    assert times(log) == 1
+    assert (first.cost, first.metrics["epochs"]) == (60.0, 3.0)
+    assert (again.cost, again.metrics) == (0.0, {"score": 1.0, "epochs": 0.0, "cached": 1.0})
+    assert again.curve == first.curve
+    assert again.trial == trial()
+
+
+def test_what_differs_is_asked_anew(space, cached, log):
+    cached.estimate(space, trial())
+    for other in (trial(2), trial(seed=1), trial(fidelity=0.5)):
+        cached.estimate(space, other)
+    cached.estimate(aw.spaces.nasbench201(cells=2, channels=4), trial())
+    replace(cached, of=replace(cached.of, scale=2.0)).estimate(space, trial())
+    replace(cached, version="2").estimate(space, trial())
+    assert times(log) == 7
+
+
+def test_equal_graphs_are_one_question(space, cached, log):
+    twins = [aw.spaces.sample(space, Streams(0)[number]) for number in range(400)]
+    keys = {}
+    for architecture in twins:
+        keys.setdefault(space.key(architecture), set()).add(architecture)
+    pair = next(sorted(found, key=repr) for found in keys.values() if len(found) > 1)
+    _, second = (cached.estimate(space, aw.Trial(architecture)) for architecture in pair[:2])
+    assert times(log) == 1
+    assert second.metrics["cached"] == 1.0
+    assert second.trial.architecture == pair[1]
+
+
+def test_failures_are_not_kept(space, cached, log):
+    assert [cached.estimate(space, trial(4)).failure for _ in range(2)] == ["no", "no"]
+    assert times(log) == 2
+
+
+def test_where_files_lie_is_no_part_of_the_question(space, tmp_path):
+    task = aw.tasks.digits()
+    estimator = Cached(Training(task, 1), str(tmp_path / "answers"))
+    first = estimator.stored(str(tmp_path / "one")).estimate(space, trial())
+    again = estimator.stored(str(tmp_path / "other")).estimate(space, trial())
+    assert again.metrics == {**first.metrics, "epochs": 0.0, "cached": 1.0}
+    assert again.curve == first.curve
+
+
+def test_an_answer_that_depends_on_the_history_is_not_kept(space, cached, log, tmp_path):
+    class Informed(Counting):
+        def briefing(self, space, history, trial):
+            return len(history)
+
+        def estimate(self, space, trial, briefing=None):
+            return super().estimate(space, trial)
+
+    estimator = Cached(Informed(str(log)), str(tmp_path / "answers"), version="1")
+    history = History("max:score")
+    for _ in range(2):
+        estimator.estimate(space, trial(), estimator.briefing(space, history, trial()))
+    assert times(log) == 2
+    assert not (tmp_path / "answers").exists()
+
+
+def test_inside_others_it_is_asked_by_each(space, cached, log):
+    estimator = Staged(cached, Mean(replace(cached, version="dear")), by="max:score")
+    for known in (4, 4):
+        answer = estimator.estimate(space, trial())
+        assert times(log) == known
+    assert answer.metrics["epochs"] == 0.0
+
+
+def test_parts_of_the_user_s_own_need_a_version(space, tmp_path):
+    class Mine:
+        def __init__(self, number):
+            self.number = number
+
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"score": self.number})
+
+    with pytest.raises(ArchwrightError, match='version="1"'):
+        Cached(Mine(1.0), str(tmp_path)).estimate(space, trial())
+    kept = Cached(Mine(1.0), str(tmp_path), version="1")
+    assert kept.estimate(space, trial()).metrics == {"score": 1.0}
+    assert Cached(Mine(2.0), str(tmp_path), version="1").estimate(space, trial()).metrics["score"] == 1.0
+    assert Cached(Mine(2.0), str(tmp_path), version="2").estimate(space, trial()).metrics["score"] == 2.0
+
+
+def test_a_search_takes_the_same_course_and_costs_nothing(space, cached, log):
+    def run():
+        search = aw.search(space, aw.strategies.RegularizedEvolution(5, sample=2), cached, objectives="max:score")
+        return list(aw.budget(search, evaluations=25))
+
+    first, again = run(), run()
+    assert [one.trial for one in first] == [one.trial for one in again]
+    assert sum(one.cost for one in first) > 0.0
+    assert sum(one.cost for one in again) == 0.0
+
+
+def _ask(folder, log, number):
+    space = aw.spaces.nasbench201(cells=1, channels=4)
+    estimator = Cached(Counting(log), folder)
+    return [estimator.estimate(space, trial(first)).metrics["score"] for first in range(4)]
+
+
+def test_several_processes_share_a_folder(tmp_path, log):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        found = pool.starmap(_ask, [(str(tmp_path / "answers"), str(log), number) for number in range(2)])
+    assert found == [[0.0, 1.0, 2.0, 3.0]] * 2
+    files = [path for path in Path(tmp_path / "answers").rglob("*") if path.is_file()]
+    assert len(files) == 4  # and nothing half-written
+    assert {json.loads(path.read_text())["metrics"]["score"] for path in files} == {0.0, 1.0, 2.0, 3.0}
+
+
+def test_a_folder_that_can_not_be_written(space, log, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="can't write"):
+        Cached(Counting(str(log)), str(tmp_path / "file")).estimate(space, trial())
+
+
+def test_it_keeps_the_contract_and_is_made_again(space, tmp_path):
+    task = aw.tasks.digits()
+    _ = task.splits
+    estimator = Cached(Training(task, 2), str(tmp_path))
+    check_estimator(estimator, space, architectures=1, fidelities=(1.0, 0.5))
+    assert describe(rebuild("estimators", describe(estimator))) == describe(estimator)
+    assert estimator.metrics == Training(task, 2).metrics
+    assert estimator.preflight(space, trial()) == Training(task, 2).preflight(space, trial())
