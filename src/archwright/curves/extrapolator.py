@@ -50,7 +50,7 @@ class Known:
     Attributes:
         curve: the score after each epoch; larger is better.
         architecture: whose it is.
-        numbers: what is known of it before it trains, such as parameters and FLOPs, in an order that is always the same.
+        numbers: what is known of it before it trains, such as parameters and FLOPs, always in one order.
     """
 
     curve: tuple[float, ...]

@@ -1,0 +1,97 @@
+"""What extrapolators that learn from complete curves have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from archwright.core.errors import ArchwrightError
+from archwright.core.rng import seed_for
+from archwright.curves.extrapolator import Known, Prediction
+
+
+class Model(Protocol):
+    """What a model has learnt for one horizon."""
+
+    def __call__(self, curve: Sequence[float], numbers: Sequence[float], seed: int) -> Prediction:
+        """The score at the horizon, from the beginning of a curve and the architecture's numbers."""
+        ...
+
+
+class Learns(ABC):
+    """Settings of a model of curves; `fit` gives it curves to learn from."""
+
+    least: int
+
+    @abstractmethod
+    def learn(self, known: Sequence[Known], horizon: int, seed: int) -> Model:
+        """What curves of at least `horizon` epochs teach."""
+
+    def fit(self, known: Sequence[Known], seed: int = 0) -> Learnt:
+        """The curves to learn from; it learns when a prediction is asked for.
+
+        Raises:
+            ArchwrightError: fewer than `least`.
+        """
+        return Learnt(self, tuple(known), seed)
+
+    def predict(self, curve: Sequence[float], horizon: int, numbers: Sequence[float] = (), seed: int = 0) -> Prediction:
+        """Not before `fit`.
+
+        Raises:
+            ArchwrightError: always.
+        """
+        name = type(self).__name__
+        raise ArchwrightError(f"{name} has to learn from {self.least} complete curves first: ask fit(known) to predict")
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A model with the curves that it learns from, which it does for each horizon when it is first asked for.
+
+    Attributes:
+        settings: of the model.
+        known: complete curves.
+        seed: of what is random in the learning.
+    """
+
+    settings: Learns
+    known: tuple[Known, ...]
+    seed: int = 0
+    _models: dict[int, Model] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _enough(self.settings, len(self.known), "")
+
+    @property
+    def least(self) -> int:
+        """Nothing more is needed."""
+        return 0
+
+    def fit(self, known: Sequence[Known], seed: int = 0) -> Learnt:
+        """The same settings with other curves."""
+        return self.settings.fit(known, seed)
+
+    def predict(self, curve: Sequence[float], horizon: int, numbers: Sequence[float] = (), seed: int = 0) -> Prediction:
+        """The model's prediction.
+
+        Raises:
+            ArchwrightError: fewer than `least` of the known curves reach the horizon, or they have other numbers.
+        """
+        if any(len(one.numbers) != len(numbers) for one in self.known):
+            raise ArchwrightError(f"this curve comes with {len(numbers)} numbers, and not all of the known ones do")
+        if horizon not in self._models:
+            complete = [one for one in self.known if len(one.curve) >= horizon]
+            _enough(self.settings, len(complete), f" of {horizon} epochs")
+            self._models[horizon] = self.settings.learn(complete, horizon, seed_for("curves", self.seed, horizon))
+        return self._models[horizon](curve, numbers, seed)
+
+
+def _enough(settings: Learns, known: int, what: str) -> None:
+    if known < settings.least:
+        name = type(settings).__name__
+        raise ArchwrightError(
+            f"{name} learns from at least {settings.least} complete curves{what}, and {known} are known"
+        )

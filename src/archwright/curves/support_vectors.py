@@ -1,0 +1,100 @@
+"""Support vectors on the beginnings of curves: Baker, Gupta, Raskar and Naik, 2017 (b)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import KFold, ParameterSampler, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import NuSVR
+
+from archwright.core.errors import ArchwrightError
+from archwright.core.rng import seed_for
+from archwright.curves.extrapolator import Known, Prediction
+from archwright.curves.learnt import Learns
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+RANGES = {
+    "nusvr__C": np.geomspace(1e-2, 1e3, 26),
+    "nusvr__nu": np.linspace(0.1, 0.9, 17),
+    "nusvr__gamma": np.geomspace(1e-4, 1.0, 17),
+}
+"""From which settings of the regression are drawn, for standardised features and targets; ours."""
+
+
+@dataclass(frozen=True)
+class SupportVectors(Learns):
+    """A ν-support-vector regression for each length of a curve's beginning, with a radial kernel.
+
+    It learns from the scores so far, their first and second differences, and the architecture's numbers. The setting
+    that predicts best in cross-validation is taken, and the spread is that of its errors there, taken to be normal.
+    Takes scores of any range: all is standardised.
+
+    Attributes:
+        least: complete curves that it wants; the paper trains on 100.
+        draws: settings that are tried, at random; the number is ours.
+        folds: of the cross-validation; ours.
+    """
+
+    least: int = 100
+    draws: int = 30
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.folds <= self.least:
+            raise ArchwrightError(f"SupportVectors needs 2 <= folds <= least, not {self.folds} and {self.least}")
+
+    def learn(self, known: Sequence[Known], horizon: int, seed: int) -> Regressions:
+        """A regression for each length, fitted when it is first asked for."""
+        return Regressions(self, tuple(known), horizon, seed)
+
+
+@dataclass(frozen=True)
+class Regressions:
+    """Regressions of standardised scores at the horizon, by the length of the beginnings that they learn from.
+
+    Attributes:
+        settings: how they are fitted.
+        known: curves of at least `horizon` epochs.
+        seed: of the drawn settings and of the folds.
+    """
+
+    settings: SupportVectors
+    known: tuple[Known, ...]
+    horizon: int
+    seed: int
+    _made: dict[int, tuple[Pipeline, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __call__(self, curve: Sequence[float], numbers: Sequence[float], seed: int) -> Prediction:
+        """By the regression for beginnings of this length."""
+        length = len(curve)
+        scores = np.array([one.curve[self.horizon - 1] for one in self.known])
+        mean, scale = float(scores.mean()), float(scores.std()) or 1.0
+        if length not in self._made:
+            self._made[length] = self._best(length, (scores - mean) / scale)
+        model, error = self._made[length]
+        return Prediction(float(mean + scale * model.predict(features(curve, numbers)[None])[0]), scale * error)
+
+    def _best(self, length: int, targets: Array) -> tuple[Pipeline, float]:
+        """The drawn setting that predicts best, fitted on all curves, and the root of its mean squared error."""
+        inputs = np.array([features(one.curve[:length], one.numbers) for one in self.known])
+        random = seed_for("length", self.seed, length) % 2**32
+        folds = KFold(self.settings.folds, shuffle=True, random_state=random)
+        tried = []
+        for setting in ParameterSampler(RANGES, self.settings.draws, random_state=random):
+            model = make_pipeline(StandardScaler(), NuSVR()).set_params(**setting)
+            apart = cross_val_predict(model, inputs, targets, cv=folds) - targets
+            tried.append((model, float(np.sqrt(np.mean(apart**2)))))
+        model, error = min(tried, key=lambda one: one[1])
+        return model.fit(inputs, targets), error
+
+
+def features(curve: Sequence[float], numbers: Sequence[float]) -> Array:
+    """The scores, their first and second differences, and the architecture's numbers, in one vector."""
+    scores = np.asarray(curve, dtype=float)
+    return np.concatenate([scores, np.diff(scores), np.diff(scores, 2), np.asarray(numbers, dtype=float)])
