@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from archwright.core.lazy import lazy
 from archwright.spaces.graphs import Graph
+from archwright.spaces.morphing import Morph, morphs
 from archwright.spaces.operators import (
     cross_over,
     enumerate_all,
@@ -39,12 +40,16 @@ if TYPE_CHECKING:
     from archwright.spaces.nas_bench_1shot1 import nasbench1shot1
     from archwright.spaces.nas_bench_101 import nasbench101
     from archwright.spaces.nas_bench_201 import nasbench201
+    from archwright.spaces.nash import growing
+    from archwright.spaces.net2net import eas
     from archwright.spaces.once_for_all import elastic_mobile
     from archwright.spaces.progressive_cells import pnas
     from archwright.spaces.recurrent import darts_rnn, enas_rnn
+    from archwright.spaces.tree_cells import path_level
 
 __all__ = [
     "Graph",
+    "Morph",
     "OneHot",
     "Space",
     "autonet",
@@ -54,6 +59,7 @@ __all__ = [
     "cross_over",
     "darts",
     "darts_rnn",
+    "eas",
     "elastic_chain",
     "elastic_mobile",
     "elastic_transformer",
@@ -63,16 +69,19 @@ __all__ = [
     "enumerate_all",
     "fabric",
     "genet",
+    "growing",
     "hierarchical",
     "maskconnect",
     "memory_banks",
     "metaqnn",
+    "morphs",
     "multibranch",
     "mutate",
     "nasbench1shot1",
     "nasbench101",
     "nasbench201",
     "neighbours",
+    "path_level",
     "pnas",
     "proxyless",
     "robust_darts",
@@ -89,6 +98,7 @@ SPACES = {
     "chain": "chains",
     "darts": "darts_cells",
     "darts_rnn": "recurrent",
+    "eas": "net2net",
     "elastic_chain": "elastic_chains",
     "elastic_mobile": "once_for_all",
     "elastic_transformer": "auto_former",
@@ -97,6 +107,7 @@ SPACES = {
     "enas_rnn": "recurrent",
     "fabric": "fabrics",
     "genet": "ge_net",
+    "growing": "nash",
     "hierarchical": "motifs",
     "maskconnect": "mask_connect",
     "memory_banks": "banks",
@@ -105,6 +116,7 @@ SPACES = {
     "nasbench1shot1": "nas_bench_1shot1",
     "nasbench101": "nas_bench_101",
     "nasbench201": "nas_bench_201",
+    "path_level": "tree_cells",
     "pnas": "progressive_cells",
     "proxyless": "mobile",
     "robust_darts": "darts_cells",

@@ -249,7 +249,8 @@ class ElasticLayerNorm(Elastic, nn.LayerNorm):
         share = counted / counted.sum()
         centred = x - (x * share).sum(-1, keepdim=True)
         variance = (centred.square() * share).sum(-1, keepdim=True)
-        return centred * (variance + self.eps).rsqrt() * now["weight"] + now["bias"]
+        standard: Tensor = centred * (variance + self.eps).rsqrt() * now["weight"] + now["bias"]
+        return standard
 
 
 class ElasticEmbedding(Elastic, nn.Embedding):
