@@ -1,0 +1,98 @@
+"""A warm start by a cheap estimate: Abdelfattah et al., 2021, section 5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from archwright.core.architecture import Architecture
+from archwright.core.errors import ArchwrightError, in_one_line
+from archwright.core.history import History
+from archwright.core.objective import Objective, parse
+from archwright.core.protocols import Estimator, SearchSpace, Strategy
+from archwright.core.rng import Streams, seed_for, stream_seed
+from archwright.core.trial import Trial
+from archwright.spaces.operators import sample
+from archwright.strategies.candidates import key_of
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+@dataclass(frozen=True)
+class Warm:
+    """Asks first about the best of a random pool by a cheap estimate, best first, and then as another strategy does.
+
+    That strategy finds the answers in the history, in place of the random architectures that it would begin with; its
+    own number of those (`population`, `initial`, `start`) should be no larger than `first`. The pool belongs to the
+    search's seed. It is scored in the search's process before the first trial, and again after a resume: that takes
+    time, but no evaluation of a budget. What can't be scored is left out.
+
+    Attributes:
+        of: the strategy that goes on.
+        cheap: the estimator that scores, such as ZeroCost(task, ("synflow",), costs=()).
+        by: the metric, as an objective is written: "max:synflow".
+        pool: random architectures, 1,000; the paper has up to 3,000.
+        first: how many of them are asked, 10; the authors fill a population of 64.
+    """
+
+    of: Strategy
+    cheap: Estimator
+    by: str = "max:synflow"
+    pool: int = 1000
+    first: int = 10
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first <= self.pool:
+            raise ArchwrightError(f"1 <= first <= pool is needed, not {self.first} and {self.pool}")
+        self._wanted  # noqa: B018 (what is no objective is refused at once)
+
+    def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial | None:
+        """The next best of the pool, then whatever the other strategy proposes."""
+        if history.asked < self.first:
+            best = self._best(space, stream_seed(rng))
+            if history.asked < len(best):
+                return Trial(best[history.asked])
+        return self.of.propose(space, history, rng)
+
+    def _best(self, space: SearchSpace, seed: int) -> list[Architecture]:
+        """The best of the pool, best first, kept for the next trial.
+
+        Raises:
+            ArchwrightError: nothing in the pool could be scored, with the reason.
+        """
+        if (space, seed) not in self._known:
+            streams = Streams(seed_for("pool", seed))
+            drawn = (sample(space, streams[number]) for number in range(self.pool))
+            different = list({key_of(space, architecture): architecture for architecture in drawn}.values())
+            losses: dict[int, float] = {}
+            for place, architecture in enumerate(different):
+                try:
+                    loss = self._wanted.loss(self.cheap.estimate(space, Trial(architecture)))
+                except Exception as error:  # whatever an estimator of the user's own may raise
+                    reason = in_one_line(error)
+                else:
+                    losses |= {place: loss} if isfinite(loss) else {}
+                    reason = f"{self._wanted.metric} is {loss}"
+            if not losses:
+                raise ArchwrightError(f"no architecture of the pool can be ranked by {self.by}; of the last, {reason}")
+            best = sorted(losses, key=losses.__getitem__)[: self.first]
+            self._known.clear()
+            self._known[space, seed] = [different[place] for place in best]
+        return self._known[space, seed]
+
+    @cached_property
+    def _wanted(self) -> Objective:
+        wanted = parse(self.by)
+        if not isinstance(wanted, Objective):
+            raise ArchwrightError(f"a pool is ranked by an objective such as max:synflow, not by {self.by!r}")
+        return wanted
+
+    @cached_property
+    def _known(self) -> dict[tuple[SearchSpace, int], list[Architecture]]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
