@@ -1,0 +1,240 @@
+"""Weights go from parents to children: in one process, through a folder, and through worker processes."""
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+import archwright as aw
+from archwright.core.errors import ArchwrightError
+from archwright.core.history import History
+from archwright.estimators import Inherited, Training
+from archwright.estimators.course import Course
+from archwright.estimators.inherited import ancestor
+from archwright.estimators.wrapped import TakesPart
+from archwright.testing import check_estimator
+
+
+@pytest.fixture(scope="module")
+def task():
+    return aw.tasks.digits()
+
+
+class Small(nn.Module):
+    """Convolutions of stride 2, pooled and classified."""
+
+    def __init__(self, signature, widths, kernel):
+        super().__init__()
+        channels = [signature.input_shape[0], *map(signature.channels, widths)]
+        self.layers = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(before, after, kernel, 2, kernel // 2), nn.BatchNorm2d(after), nn.ReLU())
+                for before, after in pairwise(channels)
+            )
+        )
+        self.classifier = nn.Linear(channels[-1], signature.outputs)
+
+    def forward(self, x):
+        return self.classifier(self.layers(x).mean(dim=(2, 3)))
+
+
+@pytest.fixture(scope="module")
+def space():
+    widths = [aw.Choice(4, 8, 12), aw.Choice(4, 8, 12)]
+    return aw.Space(Small, widths=widths, kernel=aw.Choice(1, 3, 5))
+
+
+def small(first, second, kernel):
+    """By the numbers of the options."""
+    return aw.Architecture((("widths[0]", first), ("widths[1]", second), ("kernel", kernel)))
+
+
+@dataclass(frozen=True)
+class Watched(TakesPart):
+    """Notes what networks answer, in evaluation mode, as they begin and as they end."""
+
+    began: dict = field(default_factory=dict)
+    ended: dict = field(default_factory=dict)
+
+    def train(self, space, trial, course=Course(), briefing=None):
+        inputs = self.task.prepare(self.task.valid.inputs[:50])
+
+        @torch.no_grad()
+        def note(book, network):
+            was_training = network.training
+            book[trial] = network.eval()(inputs)
+            network.train(was_training)
+
+        course = course.and_begin(lambda network: note(self.began, network))
+        return self.of.train(space, trial, course.and_finish(lambda network: note(self.ended, network)), briefing)
+
+
+def asked(estimator, space, history, trial):
+    """As a search asks."""
+    number, briefing = history.ask(trial), estimator.briefing(space, history, trial)
+    return history.append(number, estimator.estimate(space, trial, briefing))
+
+
+def test_an_equal_child_begins_where_its_parent_ended(task, space):
+    watched, history = Watched(Inherited(Training(task, epochs=1))), History("valid_accuracy")
+    first, second = aw.Trial(small(1, 1, 1)), aw.Trial(small(1, 1, 1), seed=1, parent=0)
+    alone = asked(watched, space, history, first)
+    child = asked(watched, space, history, second)
+    assert (alone.metrics["inherited"], alone.metrics["exact"]) == (0.0, 0.0)
+    assert (child.metrics["inherited"], child.metrics["exact"]) == (1.0, 1.0)
+    assert torch.equal(watched.began[second], watched.ended[first])
+    assert not torch.equal(watched.ended[second], watched.ended[first])
+    assert set(child.metrics) == watched.metrics
+
+
+def test_evolution_is_lamarckian(task, space):
+    watched = Watched(Inherited(Training(task, epochs=1)))
+    run = aw.search(space, aw.strategies.RegularizedEvolution(3, 2), watched, objectives="valid_accuracy", seed=1)
+    history = list(aw.budget(run, evaluations=9))
+    children = born(history)
+    assert len(children) >= 5
+    scratch = Watched(Training(task, epochs=1))
+    for child in children:
+        assert child.metrics["inherited"] > 0
+        parent = ancestor(run.history, child.trial)
+        scratch.estimate(space, replace(child.trial, parent=None))
+        wanted, began = watched.ended[parent], watched.began[child.trial]
+        alone = scratch.began[replace(child.trial, parent=None)]
+        assert not torch.equal(began, alone)
+        grew = all(new >= old for (_, new), (_, old) in zip(child.trial.architecture, parent.architecture, strict=True))
+        assert child.metrics["exact"] == float(grew)
+        assert torch.allclose(began, wanted, atol=1e-4) == grew
+
+
+def test_hill_climbing_goes_on_from_the_function_that_a_network_is(task):
+    watched = Watched(Inherited(Training(task, epochs=1)))
+    made = aw.spaces.growing(stages=2, max_layers=2, widths=(4, 8), kernels=(3,))
+    strategy = aw.strategies.NASH(children=3, morphisms=2)
+    run = aw.budget(aw.search(made, strategy, watched, objectives="valid_accuracy", seed=0), evaluations=7)
+    children = born(run)
+    assert len(children) == 6
+    for child in children:
+        assert child.metrics["exact"] == 1.0
+        wanted = watched.ended[run.history[child.trial.parent].trial]
+        assert torch.allclose(watched.began[child.trial], wanted, atol=1e-3)
+
+
+def test_weights_come_from_the_nearest_ancestor_that_trained(space):
+    first, second, third = small(1, 1, 1), small(1, 2, 1), small(2, 2, 2)
+    score = {"valid_accuracy": 0.5}
+    history = History(
+        "valid_accuracy",
+        [
+            aw.Evaluation(aw.Trial(first), score),
+            aw.Evaluation(aw.Trial(second, parent=0), failure="too large", rejected=True),
+            aw.Evaluation(aw.Trial(third, parent=1), failure="it diverged"),
+            aw.Evaluation(aw.Trial(first, parent=2), score, reused=0),
+            aw.Evaluation(aw.Trial(second), failure="it diverged"),
+        ],
+    )
+    found = [ancestor(history, aw.Trial(third, parent=parent)) for parent in (None, 0, 1, 2, 3, 4)]
+    assert found == [None, *[history[0].trial] * 4, None]
+
+
+def born(history):
+    """The evaluations of children, without repeated answers."""
+    return [item for item in history if item.trial.parent is not None and item.reused is None]
+
+
+def evolved(space, task, folder, executor=None, evaluations=8):
+    """The evaluations of a recorded search; what the folder holds is not searched again."""
+    strategy, estimator = aw.strategies.RegularizedEvolution(3, 2), Inherited(Training(task, epochs=1))
+    run = aw.search(space, strategy, estimator, objectives="valid_accuracy", executor=executor, seed=2)
+    with aw.record(aw.budget(run, evaluations=evaluations), folder) as recorded:
+        for _ in recorded:
+            pass
+    return [replace(item, cost=0.0) for item in run.history]
+
+
+def test_a_run_that_was_interrupted_ends_as_one_that_was_not(task, space, tmp_path):
+    whole = evolved(space, task, tmp_path / "whole")
+    evolved(space, task, tmp_path / "parts", evaluations=4)
+    assert evolved(space, task, tmp_path / "parts") == whole
+    kept = list((tmp_path / "whole" / "checkpoints").iterdir())
+    assert len(kept) == len({(item.trial.architecture, item.trial.seed) for item in whole if item.reused is None})
+
+
+def test_a_run_in_another_place_finds_its_weights(task, space, tmp_path):
+    evolved(space, task, tmp_path / "here", evaluations=4)
+    (tmp_path / "here").rename(tmp_path / "there")
+    children = born(evolved(space, task, tmp_path / "there")[4:])
+    assert children
+    assert all(item.metrics["inherited"] > 0 for item in children)
+
+
+def test_worker_processes_share_weights_through_the_folder(task, space, tmp_path):
+    children = born(evolved(space, task, tmp_path, aw.Processes(2)))
+    assert len(children) >= 3
+    assert all(item.metrics["inherited"] > 0 for item in children)
+
+
+def test_weights_that_are_gone_are_done_without(task, space, tmp_path):
+    kept, history = Inherited(Training(task, epochs=1)).stored(str(tmp_path)), History("valid_accuracy")
+    asked(kept, space, history, aw.Trial(small(1, 1, 1)))
+    (file,) = (tmp_path / "checkpoints").iterdir()
+    child = aw.Trial(small(1, 2, 1), parent=0)
+    assert asked(kept, space, history, child).metrics["inherited"] > 0
+    file.unlink()
+    again = asked(kept, space, history, child)
+    assert (again.metrics["inherited"], again.metrics["exact"]) == (0.0, 0.0)
+    alone = Training(task, epochs=1).estimate(space, child)
+    assert again.metrics["valid_loss"] == alone.metrics["valid_loss"]
+
+
+def test_a_promotion_continues_its_own_training(task, space, tmp_path):
+    kept, history = Inherited(Training(task, epochs=3)).stored(str(tmp_path)), History("valid_accuracy")
+    asked(kept, space, history, aw.Trial(small(1, 1, 1), fidelity=0.34))
+    promoted = asked(kept, space, history, aw.Trial(small(1, 1, 1), parent=0))
+    through = Training(task, epochs=3).estimate(space, aw.Trial(small(1, 1, 1)))
+    assert promoted.metrics["epochs"] == 2.0
+    assert promoted.curve == through.curve
+    assert promoted.metrics["inherited"] == 1.0
+
+
+@pytest.mark.parametrize("along", ["width", "resolution"])
+def test_parents_of_low_fidelity_hand_down_too(task, space, along):
+    estimator, history = Inherited(Training(task, epochs=1, along=(along,))), History("valid_accuracy")
+    asked(estimator, space, history, aw.Trial(small(1, 1, 1), fidelity=0.5))
+    same = asked(estimator, space, history, aw.Trial(small(1, 1, 1), fidelity=0.5, seed=1, parent=0))
+    full = asked(estimator, space, history, aw.Trial(small(1, 1, 1), parent=0))
+    assert same.metrics["exact"] == 1.0
+    assert full.metrics["inherited"] > 0
+
+
+def test_distillation_teaches_children_that_are_not_exact(task, space):
+    watched = Watched(Inherited(Training(task, epochs=1), distillation=2))
+    plain = Watched(Inherited(Training(task, epochs=1)))
+    parent, child, twin = (
+        aw.Trial(small(1, 1, 1)),
+        aw.Trial(small(0, 1, 0), parent=0),
+        aw.Trial(small(1, 1, 1), seed=1, parent=0),
+    )
+    apart, epochs = [], []
+    for estimator in (watched, plain):
+        history = History("valid_accuracy")
+        asked(estimator, space, history, parent)
+        answers = [asked(estimator, space, history, trial) for trial in (child, twin)]
+        epochs.append([answer.metrics["epochs"] for answer in answers])
+        wanted, made = (outputs.softmax(dim=1) for outputs in (estimator.ended[parent], estimator.began[child]))
+        apart.append(float((wanted - made).abs().mean()))
+    assert epochs == [[3.0, 1.0], [1.0, 1.0]]
+    assert apart[0] < apart[1]
+
+
+def test_it_keeps_the_promises_of_an_estimator(task, space, tmp_path):
+    check_estimator(Inherited(Training(task, epochs=2)), space, architectures=2, fidelities=(1.0, 0.5))
+    check_estimator(Inherited(Training(task, epochs=1)).stored(str(tmp_path)), space, architectures=1)
+
+
+def test_mistakes_are_named(task):
+    with pytest.raises(ArchwrightError, match="takes part in a training"):
+        Inherited(aw.estimators.WeightSharing(task))
+    with pytest.raises(ArchwrightError, match="0 epochs or more"):
+        Inherited(Training(task), distillation=-1)
