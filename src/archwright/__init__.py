@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archwright import benchmarks, estimators, export, recipes, reports, spaces, strategies, supernets, tasks
+from archwright import (
+    benchmarks,
+    curves,
+    estimators,
+    export,
+    predictors,
+    recipes,
+    reports,
+    spaces,
+    strategies,
+    supernets,
+    tasks,
+)
 from archwright.compare import compare
 from archwright.core.architecture import Architecture, BadArchitecture
 from archwright.core.choices import BadSpace, Choice, Integer, Real, Repeat, Subset
@@ -19,6 +31,7 @@ from archwright.core.objective import BadObjective, Constraint, Objective, maxim
 from archwright.core.protocols import Estimator, Strategy
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
+from archwright.diagnosis import diagnose
 from archwright.objectives.pareto import hypervolume
 from archwright.runtime.inline import Inline
 from archwright.runtime.processes import Processes
@@ -29,6 +42,8 @@ from archwright.spaces.space import Space
 if TYPE_CHECKING:
     from archwright.compare.comparison import Comparison
     from archwright.compare.terms import UnfairComparison
+    from archwright.diagnosis.diagnosing import Candidate
+    from archwright.diagnosis.result import Diagnosis
     from archwright.objectives.costs import Flops, Latency, Memory, Parameters
     from archwright.run import Run, Winner, load, record, resume
     from archwright.runtime.store import StoreError
@@ -41,9 +56,11 @@ __all__ = [
     "BadObjective",
     "BadSpace",
     "Budget",
+    "Candidate",
     "Choice",
     "Comparison",
     "Constraint",
+    "Diagnosis",
     "Estimator",
     "Evaluation",
     "Flops",
@@ -71,12 +88,15 @@ __all__ = [
     "benchmarks",
     "budget",
     "compare",
+    "curves",
+    "diagnose",
     "estimators",
     "export",
     "hypervolume",
     "load",
     "maximize",
     "minimize",
+    "predictors",
     "progress",
     "recipes",
     "record",
@@ -94,6 +114,8 @@ __getattr__ = lazy(
     {
         "archwright.compare.comparison": ["Comparison"],
         "archwright.compare.terms": ["UnfairComparison"],
+        "archwright.diagnosis.diagnosing": ["Candidate"],
+        "archwright.diagnosis.result": ["Diagnosis"],
         "archwright.objectives.costs": ["Flops", "Latency", "Memory", "Parameters"],
         "archwright.terminal": ["progress"],
         "archwright.run": ["Run", "Winner", "load", "record", "resume"],

@@ -357,8 +357,7 @@ def diagnose(
     estimators: Annotated[
         list[str] | None,
         typer.Option(
-            help='weight-sharing,"zero-cost(proxies=[synflow,snip])","own=file.py:Mine(judged_by=[min:score])", or a '
-            ".yaml file.",
+            help='weight-sharing,"zero-cost(batch=128)","own=file.py:Mine(judged_by=min:score)", or a .yaml file.',
             rich_help_panel="Estimates",
         ),
     ] = None,
@@ -369,7 +368,7 @@ def diagnose(
     metrics: Annotated[
         list[str] | None,
         typer.Option(
-            help="Other metrics of the reference's own evaluations, such as min:train_loss; may be repeated.",
+            help="Other metrics of the reference's own evaluations, such as min:train_loss,max:score.",
             rich_help_panel="Estimates",
         ),
     ] = None,
@@ -380,8 +379,8 @@ def diagnose(
     objective: Annotated[
         str | None, typer.Option(help="What the reference is judged by; the task's score by default.")
     ] = None,
-    architectures: Annotated[int, typer.Option(help="At random.")] = 60,
-    near_top: Annotated[int, typer.Option(help="More, near the best of them.")] = 20,
+    architectures: Annotated[int, typer.Option(help="How many, drawn at random.")] = 60,
+    near_top: Annotated[int, typer.Option(help="How many more, near the best of them.")] = 20,
     seed: Annotated[int | None, typer.Option(help="Of the sample.")] = None,
     workers: Workers = None,
     trial_minutes: TrialMinutes = None,

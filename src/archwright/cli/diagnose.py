@@ -83,7 +83,7 @@ def diagnose(asked: Asked, output: Output) -> Diagnosis:
     parts = _of_benchmark(asked, settings, origin) if asked.benchmark else _of_task(settings, _Origin(origin.options))
     plan = Plan.of(
         parts.space,
-        {**{parse(text).metric: text for text in asked.metrics}, **_estimators(asked.estimators, parts)},
+        {**{parse(text).metric: text for text in _items(asked.metrics)}, **_estimators(asked.estimators, parts)},
         parts.reference,
         architectures=asked.architectures,
         near_top=asked.near_top,
@@ -147,16 +147,21 @@ def _estimators(texts: Sequence[str], parts: _Parts) -> dict[str, Any]:
         except ArchwrightError as error:
             mistakes += str(error).splitlines()
             continue
-        judged_by = goals.split(",") if isinstance(goals, str) else goals
-        found[label] = Candidate(estimator, tuple(str(goal).strip() for goal in judged_by if str(goal).strip()))
+        judged_by = _items([goals]) if isinstance(goals, str) else map(str, goals)  # a list in a file
+        found[label] = Candidate(estimator, tuple(filter(None, judged_by)))
     if mistakes:
         raise Mistakes(mistakes)
     return found
 
 
+def _items(texts: Sequence[str]) -> list[str]:
+    """Several values in one option, separated by commas."""
+    return [item.strip() for text in texts for item in text.split(",")]
+
+
 def _numbers(texts: Sequence[str]) -> list[float]:
     found = []
-    for text in (item.strip() for given in texts for item in given.split(",")):
+    for text in _items(texts):
         try:
             found.append(float(text))
         except ValueError:

@@ -17,6 +17,7 @@ KINDS = (
     "estimators",
     "predictors",
     "extrapolators",
+    "proxies",
     "tasks",
     "costs",
     "samplings",

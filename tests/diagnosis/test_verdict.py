@@ -1,0 +1,127 @@
+"""What a diagnosis says of estimates whose faults are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import archwright as aw
+from archwright.core.protocols import Relaxes
+from archwright.diagnosis import diagnose
+from archwright.diagnosis.verdict import verdict, warnings
+from tests.diagnosis.small import Fake, noise, reference, space, truth
+
+BEST = 0.8
+"""The truth goes from .5 to .9."""
+
+
+class Shared(Fake):
+    """Shares weights, as far as anybody can see."""
+
+    def relaxed(self, space, strategy, known, seed):
+        raise AssertionError("nobody relaxes anything here")
+
+
+def accuracy(of, **given):
+    return Fake({"valid_accuracy": lambda trial: of(trial.architecture)}, **given)
+
+
+def blind(architecture):
+    """Of the better ones it doesn't know which are good."""
+    return truth(architecture) if truth(architecture) < 0.72 else 0.72 + 0.1 * noise(architecture)
+
+
+CANDIDATES = {
+    "perfect": accuracy(truth, cost=0.8),
+    "dear": accuracy(truth, cost=80.0),
+    "reversed": accuracy(lambda it: -truth(it)),
+    "rough": accuracy(lambda it: truth(it) + 0.35 * noise(it)),
+    "faint": accuracy(lambda it: truth(it) + 0.8 * noise(it)),
+    "random": accuracy(noise),
+    "flat": accuracy(lambda it: 0.5),
+    "size": accuracy(lambda it: 1000 * (truth(it) + 0.4 * noise(it, 3))),
+    "top-blind": accuracy(blind),
+    "shared": Shared({"valid_accuracy": lambda trial: min(truth(trial.architecture), BEST)}),
+}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    found = diagnose(
+        space(),
+        CANDIDATES,
+        reference(),
+        folder=tmp_path_factory.mktemp("said") / "kept",
+        architectures=60,
+        near_top=15,
+        fidelities=(0.5, 0.05),
+    )
+    return verdict(found), warnings(found)
+
+
+def about(sentences, start):
+    return [sentence for sentence in sentences if sentence.startswith(start)]
+
+
+def test_the_cheapest_that_will_do_comes_first(said):
+    assert said[0][0] == "The cheapest that ranks as the reference does: perfect (τ = 1 [1, 1] at 1/10 of the cost)."
+    assert len(said[0]) == 1 + len(CANDIDATES) + 2
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("perfect", "ranks as the reference does: τ = 1 [1, 1] at 1/10 of the cost; parameters alone give ."),
+        ("dear", "ranks as the reference does: τ = 1 [1, 1] at 10 times the cost"),
+        ("reversed", "ranks the other way round from the reference: τ = -1 [-1, -1] at about the same cost"),
+        ("rough", "ranks roughly as the reference does: τ = ."),
+        ("random", "can't be told from a random order: τ = "),
+        ("flat", "can't be judged: all its scores are equal."),
+        ("fidelity 0.05", "can't be told from a random order: τ = "),
+    ],
+)
+def test_each_has_its_sentence(said, label, words):
+    (sentence,) = about(said[0], f"{label} ")
+    assert sentence.startswith(f"{label} {words}"), sentence
+
+
+def test_sizes_stand_beside_it(said):
+    assert "which is more" in about(said[0], "reversed")[0]
+    assert "these 60 architectures can't tell the two apart" in about(said[0], "size")[0]
+
+
+def test_warnings_appear_where_the_numbers_show_them(said):
+    _, told = said
+    assert about(told, "size mostly counts parameters: between the two τ = 1 [1, 1]")
+    assert about(told, "Near the top top-blind can't be told from a random order: τ = ")
+    assert not about(told, "Near the top rough")
+    (sentence,) = about(told, "shared under-estimates the best tenth by")
+    assert sentence.endswith("more than the others, as shared weights are known to.")
+    assert about(told, "fidelity 0.5 under-estimates, by ")
+    text = " ".join(told)
+    for label in ("perfect", "dear", "flat", "random"):
+        assert label not in text.replace("a random order", "")
+
+
+def test_a_low_fidelity_that_loses_the_order_near_the_top_is_told_to_rise_gradually(tmp_path):
+    """The survey's first warning."""
+    ref = Fake({"valid_accuracy": lambda trial: (truth if trial.fidelity == 1 else blind)(trial.architecture)})
+    found = diagnose(space(), {}, ref, folder=tmp_path / "kept", architectures=60, near_top=15, fidelities=(0.25,))
+    (sentence,) = about(warnings(found), "Near the top fidelity 0.25")
+    assert "raise the fidelity gradually, as Hyperband and BOHB do" in sentence
+    fair, top = found.lines[0].agreement["all"].tau, found.lines[0].agreement["near the top"].tau
+    assert top.low <= 0 < fair.low
+
+
+def test_few_architectures_say_so(tmp_path):
+    found = diagnose(
+        space(), {"perfect": accuracy(truth)}, reference(), folder=tmp_path / "kept", architectures=5, near_top=0
+    )
+    assert verdict(found) == ["perfect can't be judged: 5 architectures are too few (τ = 1 [1, 1])."]
+    assert about(warnings(found), "5 architectures say little")
+
+
+def test_shared_is_what_the_protocol_says():
+    assert isinstance(CANDIDATES["shared"], Relaxes)
+    assert not isinstance(CANDIDATES["perfect"], Relaxes)
+    assert np.isfinite(truth(aw.Architecture((("a", 0), ("b", 0)))))
