@@ -64,7 +64,7 @@ def test_the_guides_strategy_keeps_the_contract():
     check_strategy(names["BestNeighbour"]())
 
 
-@pytest.mark.parametrize("page", ["compare.md", "guide.md"])
+@pytest.mark.parametrize("page", ["compare.md", "diagnose.md", "estimation.md", "guide.md"])
 def test_python_in_the_docs_compiles(page):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
     assert blocks

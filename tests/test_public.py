@@ -27,7 +27,19 @@ def test_every_public_name_exists_and_the_list_is_sorted_and_whole():
 
 
 @pytest.mark.parametrize(
-    "package", ["spaces", "strategies", "estimators", "tasks", "export", "reports", "benchmarks", "recipes"]
+    "package",
+    [
+        "benchmarks",
+        "curves",
+        "estimators",
+        "export",
+        "predictors",
+        "recipes",
+        "reports",
+        "spaces",
+        "strategies",
+        "tasks",
+    ],
 )
 def test_lazy_packages_have_what_they_list(package):
     module = getattr(aw, package)

@@ -25,6 +25,7 @@ def parts(kind: str) -> Mapping[str, Callable[..., Any]]:
         "hypernetworks": _hypernetworks,
         "predictors": _predictors,
         "extrapolators": _extrapolators,
+        "proxies": _proxies,
         "benchmarks": _benchmarks,
         "recipes": _recipes,
     }
@@ -60,14 +61,16 @@ def rebuild(kind: str, description: Any) -> Any:
 
 
 def _singular(kind: str) -> str:
-    return {"strategies": "strategy"}.get(kind, kind.removesuffix("s"))
+    return {"strategies": "strategy", "proxies": "proxy"}.get(kind, kind.removesuffix("s"))
 
 
 def _nested() -> dict[str, Callable[..., Any]]:
     """What other parts take as arguments."""
     from archwright.benchmarks import Tabular, load
+    from archwright.core.architecture import Architecture
     from archwright.spaces.ops import library_op
     from archwright.strategies import Evolution, ExpectedCost, evolving
+    from archwright.strategies.listed import Listed
     from archwright.tasks import Hyperparameters
 
     kinds = (
@@ -77,12 +80,18 @@ def _nested() -> dict[str, Callable[..., Any]]:
         "hypernetworks",
         "predictors",
         "extrapolators",
+        "proxies",
         "estimators",
         "strategies",
     )
     tables: dict[str, Callable[..., Any]] = {**parts("benchmarks"), "load": load, "tabular": Tabular}
     evolution = {kebab(part.__name__): part for part in (Evolution, ExpectedCost, *evolving.parts())}
-    others: dict[str, Callable[..., Any]] = {"hyperparameters": Hyperparameters, "op": library_op}
+    others: dict[str, Callable[..., Any]] = {
+        "architecture": Architecture,
+        "hyperparameters": Hyperparameters,
+        "listed": Listed,
+        "op": library_op,
+    }
     return {
         **{name: maker for kind in kinds for name, maker in parts(kind).items()},
         **tables,
@@ -143,6 +152,12 @@ def _extrapolators() -> list[Callable[..., Any]]:
     from archwright import curves
 
     return [getattr(curves, name) for name in curves.EXTRAPOLATORS]
+
+
+def _proxies() -> list[Callable[..., Any]]:
+    from archwright.estimators.proxies import PROXIES, Vote
+
+    return [*PROXIES.values(), Vote]
 
 
 def _benchmarks() -> list[Callable[..., Any]]:

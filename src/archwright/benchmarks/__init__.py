@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archwright.core.lazy import lazy
 
 if TYPE_CHECKING:
+    from archwright.benchmarks.ec_nas import ecnas
     from archwright.benchmarks.importing import import_table
     from archwright.benchmarks.nas_bench_101 import nasbench101
     from archwright.benchmarks.nas_bench_201 import nasbench201
@@ -18,6 +19,7 @@ __all__ = [
     "Benchmark",
     "Table",
     "Tabular",
+    "ecnas",
     "import_table",
     "load",
     "nasbench101",
@@ -25,7 +27,7 @@ __all__ = [
     "save",
 ]
 
-BENCHMARKS = {"nasbench101": "nas_bench_101", "nasbench201": "nas_bench_201"}
+BENCHMARKS = {"ecnas": "ec_nas", "nasbench101": "nas_bench_101", "nasbench201": "nas_bench_201"}
 """Each benchmark's function and its module."""
 
 __getattr__ = lazy(

@@ -24,18 +24,22 @@ def data_folder() -> Path:
     return Path(given) if given else cache / "archwright" / "benchmarks"
 
 
-def data_file(name: str, folder: str | Path | None = None) -> Path:
+def data_file(
+    name: str,
+    folder: str | Path | None = None,
+    source: str = "`archwright benchmark import` makes it from the benchmark's official file",
+) -> Path:
     """The file of that name in `folder`, else in `data_folder()`.
+
+    Args:
+        source: where it comes from, for the message.
 
     Raises:
         BadTable: it is not there; says how to get it.
     """
     path = (Path(folder).expanduser() if folder is not None else data_folder()) / name
     if not path.is_file():
-        raise BadTable(
-            f"there is no {name} in {path.parent}; `archwright benchmark import` makes it from the benchmark's "
-            f"official file, and ${ENVIRONMENT} says where tables lie"
-        )
+        raise BadTable(f"there is no {name} in {path.parent}; {source}, and ${ENVIRONMENT} says where tables lie")
     return path.resolve()
 
 

@@ -73,7 +73,7 @@ def row_of(architecture: Architecture) -> int:
 
 def architecture_of(row: int) -> Architecture:
     """The inverse of `row_of`."""
-    digits = [row // OPTIONS ** (len(EDGES) - 1 - place) % OPTIONS for place in range(len(EDGES))]
+    digits = [int(row) // OPTIONS ** (len(EDGES) - 1 - place) % OPTIONS for place in range(len(EDGES))]
     return Architecture(tuple((f"edges[{place}]", digit) for place, digit in enumerate(digits)))
 
 

@@ -1,0 +1,163 @@
+"""Freeze-thaw Bayesian optimisation: Swersky, Snoek and Adams, 2014."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archwright.core.history import History, Scored
+from archwright.core.protocols import SearchSpace
+from archwright.core.rng import seed_for
+from archwright.core.trial import Trial
+from archwright.predictors.arc import Arc
+from archwright.spaces.operators import sample
+from archwright.strategies.acquisition import log_expected_improvement
+from archwright.strategies.candidates import candidates, choose
+from archwright.strategies.designs import latin_hypercube
+from archwright.strategies.models.curve_process import Curve, CurveProcess
+from archwright.strategies.models.refit import Refits, refit_length
+from archwright.strategies.rungs import Rungs, promoted
+from archwright.strategies.scalar import scalarised
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+POINTS = 10
+"""Values of a learning curve that the model reads, evenly spaced, the last among them."""
+MOST = 300
+"""Curves that are read: the cost of a fit grows with their cube."""
+DIGITS = 9
+"""Of times, so that a third of three tenths is one tenth."""
+PARENTS = 10
+"""Trainings that are expected to end best, from which half of the new candidates come."""
+
+
+@dataclass
+class FreezeThaw:
+    """Trainings are paused at each fidelity; the one goes on, or begins, that promises most for what it still costs.
+
+    A Gaussian process over learning curves (`CurveProcess`) predicts what each paused training, and each of some new
+    architectures, will have for a loss at its end. The one of the largest expected improvement on the best that came to
+    its end, for each share of a training that it still lacks, is asked at the next fidelity. `Training` continues it
+    from its checkpoint.
+
+    A curve is the evaluation's own where that is a curve of the objective; else the losses at the fidelities asked so
+    far, as of a table. What differs from the paper: it asks what tells most about whose asymptote is the smallest
+    (entropy search over a basket of old and new trainings), and that seldom finishes one, while here full fidelity
+    decides who has won; the process' parameters are fitted, not sampled; losses fall on average (`CurveProcess`); the
+    inputs aren't warped. Several objectives are made one, anew for each proposal (ParEGO).
+
+    Attributes:
+        levels: the fidelities at which a training is paused, ascending to 1.
+        initial: architectures of a Latin hypercube that a search begins.
+        candidates: new architectures to choose from.
+    """
+
+    levels: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    initial: int = 5
+    candidates: int = 100
+    _refits: Refits[Any] = field(default_factory=Refits, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.levels = Rungs(tuple(self.levels)).levels
+
+    def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
+        """A new training for the first trials, then what promises most."""
+        if history.asked < self.initial:
+            return Trial(latin_hypercube(space, rng, history.asked, self.initial), self.levels[0])
+        if not history.succeeded:
+            return Trial(sample(space, rng), self.levels[0])
+        known = curves(history, history.succeeded, scalarised(history.succeeded, rng))
+        kernel = self._refits(space, history, "kernel", lambda: Arc(space))
+        process = CurveProcess(kernel).fit(list(known), self._parameters(space, history, kernel))
+        expected = dict(zip(known, process.predict(list(known))[0].tolist(), strict=True))
+        leaders = sorted(known, key=expected.__getitem__)
+        best = expected[next((curve for curve in leaders if self._next(known[curve]) is None), leaders[0])]
+
+        def promise(found: Sequence[Curve]) -> Array:
+            """The logarithm of the expected improvement for each share of a training."""
+            if not found:
+                return np.empty(0)
+            lacking = [1.0 - known[curve].evaluation.trial.fidelity if curve in known else 1.0 for curve in found]
+            return log_expected_improvement(*process.predict(found), best) - np.log(lacking)
+
+        made = candidates(space, history, rng, self.candidates, [curve.item for curve in leaders[:PARENTS]])
+        begun = promise([Curve(architecture) for architecture in made])
+        fresh = choose(space, history, made, begun)
+        paused = self._paused(history, known)
+        thawed = promise(paused)
+        if paused and (fresh is None or thawed.max() >= begun[made.index(fresh)]):
+            scored = known[paused[int(np.argmax(thawed))]]
+            return promoted(history, scored.position, self._next(scored) or 1.0)
+        return Trial(fresh or sample(space, rng), self.levels[0])
+
+    def _next(self, scored: Scored) -> float | None:
+        """The level after the one that was reached; None at the end."""
+        return next((level for level in self.levels if level > scored.evaluation.trial.fidelity), None)
+
+    def _paused(self, history: History, known: dict[Curve, Scored]) -> list[Curve]:
+        """The trainings that can go on: not at their end, not under way, and none that failed."""
+        busy = {(trial.architecture, trial.seed) for trial in history.pending.values()}
+        failed = (evaluation.trial for evaluation in history if evaluation.failure is not None)
+        busy |= {(trial.architecture, trial.seed) for trial in failed}
+        return [
+            curve
+            for curve, scored in known.items()
+            if self._next(scored) is not None and (curve.item, scored.evaluation.trial.seed) not in busy
+        ]
+
+    def _parameters(self, space: SearchSpace, history: History, kernel: Arc) -> Array:
+        """The process's, fitted to the first n successes."""
+        length = refit_length(len(history.succeeded))
+
+        def fit() -> Array:
+            succeeded = history.succeeded[:length]
+            losses = scalarised(succeeded, np.random.default_rng(seed_for("freeze-thaw", length)))
+            return CurveProcess(kernel).fit(list(curves(history, succeeded, losses))).parameters
+
+        parameters: Array = self._refits(space, history, length, fit)
+        return parameters
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_refits": Refits()}
+
+
+def curves(history: History, succeeded: Sequence[Scored], losses: Array) -> dict[Curve, Scored]:
+    """The curve of each training (an architecture and a seed), and its evaluation of the highest fidelity.
+
+    Of more than `MOST` those of the best half and the latest: what is as bad as old is given up.
+    """
+    values: dict[tuple[Any, int], dict[float, float]] = {}
+    last: dict[tuple[Any, int], Scored] = {}
+    for scored, loss in zip(succeeded, losses.tolist(), strict=True):
+        trial = scored.evaluation.trial
+        training = trial.architecture, trial.seed
+        values.setdefault(training, {}).update(own_curve(history, scored) or {round(trial.fidelity, DIGITS): loss})
+        if training not in last or last[training].evaluation.trial.fidelity < trial.fidelity:
+            last[training] = scored
+    found = {}
+    for training, points in values.items():
+        times = sorted(points)
+        kept = sorted({times[place] for place in np.linspace(0, len(times) - 1, POINTS).round().astype(int)})
+        curve = Curve(training[0], tuple(kept), tuple(points[time] for time in kept))
+        found[curve] = last[training]
+    known = list(found)
+    best = np.argsort([curve.values[-1] for curve in known], kind="stable")[: MOST // 2].tolist()
+    return {known[place]: found[known[place]] for place in sorted({*best, *range(len(known))[-MOST // 2 :]})}
+
+
+def own_curve(history: History, scored: Scored) -> dict[float, float]:
+    """An evaluation's own curve in losses, by the share of the full training; empty if it is not the objective's."""
+    evaluation, goal = scored.evaluation, history.goal
+    wanted = goal.objectives[0]
+    single = len(goal.wanted) == 1 and bool(evaluation.curve)
+    if not single or evaluation.curve[-1] != evaluation.metrics[wanted.metric]:
+        return {}
+    share = evaluation.trial.fidelity / len(evaluation.curve)
+    sign = -1.0 if wanted.maximize else 1.0
+    return {round(share * (epoch + 1), DIGITS): sign * value for epoch, value in enumerate(evaluation.curve)}

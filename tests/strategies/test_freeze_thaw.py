@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+
+import archwright as aw
+from archwright.core.choices import Choice, Real
+from archwright.core.history import History
+from archwright.core.rng import Streams
+from archwright.core.trial import Evaluation, Trial
+from archwright.spaces.space import Space
+from archwright.strategies.freeze_thaw import FreezeThaw, curves
+
+
+def made(**arguments):
+    return arguments
+
+
+class Falling:
+    """Curves of ten epochs that fall at rates of their own to where `end` says."""
+
+    def end(self, arguments):
+        return (arguments["x"] - 0.3) ** 2 + 0.5 * (arguments["y"] - 0.6) ** 2 + 0.1 * arguments["kind"]
+
+    def estimate(self, space, trial):
+        arguments = space.resolve(trial.architecture)
+        rng = np.random.default_rng(int(1e9 * arguments["x"]))
+        rate, size = rng.uniform(2.0, 8.0), rng.uniform(0.5, 1.5)
+        epochs = np.arange(1, round(10 * trial.fidelity) + 1) / 10
+        curve = self.end(arguments) + size * (np.exp(-rate * epochs) - np.exp(-rate)) + 0.005 * rng.standard_normal()
+        return Evaluation(trial, {"loss": float(curve[-1])}, tuple(curve.tolist()), cost=1.0)
+
+
+def searched(strategy, seed=0, evaluations=80):
+    space = Space(made, x=Real(0.0, 1.0), y=Real(0.0, 1.0), kind=Choice(0, 1, 2))
+    run = aw.budget(aw.search(space, strategy, Falling(), objectives="min:loss", seed=seed), evaluations=evaluations)
+    list(run)
+    return space, run.history
+
+
+@pytest.fixture(scope="module")
+def search():
+    return searched(FreezeThaw())
+
+
+def test_it_continues_what_it_paused_step_by_step(search):
+    _, history = search
+    reached = {}
+    for position, evaluation in enumerate(history):
+        trial = evaluation.trial
+        before, parent = reached.get(trial.architecture, (0.0, None))
+        assert trial.fidelity == pytest.approx(before + 0.1)
+        assert trial.parent == parent
+        reached[trial.architecture] = trial.fidelity, position
+
+
+def test_most_trainings_are_given_up_and_the_winner_is_among_the_best(search):
+    space, history = search
+    ends = sorted(
+        (Falling().end(space.resolve(trial.architecture)), trial.fidelity)
+        for trial in {
+            evaluation.trial.architecture: evaluation.trial
+            for evaluation in sorted(history, key=lambda item: item.trial.fidelity)
+        }.values()
+    )
+    finished = [end for end, fidelity in ends if fidelity == 1.0]
+    assert 1 <= len(finished) < len(ends) / 3
+    assert history.best.evaluation.trial.fidelity == 1.0
+    assert np.mean(finished) < np.median([end for end, _ in ends])
+
+
+def test_it_finds_more_than_as_many_epochs_of_random_trainings():
+    found = [searched(FreezeThaw(candidates=30), seed)[1].best.losses[0] for seed in range(2)]
+    drawn = [searched(aw.strategies.Random(), seed, evaluations=8)[1].best.losses[0] for seed in range(2)]
+    assert np.mean(found) < np.mean(drawn) / 2
+
+
+def architecture(number):
+    return aw.Architecture((("x", number),))
+
+
+def history_of(goal, *answers):
+    history = History(goal)
+    for trial, metrics, curve in answers:
+        history.append(history.ask(trial), Evaluation(trial, metrics, curve))
+    return history
+
+
+def losses(history):
+    return np.array([scored.losses[0] for scored in history.succeeded])
+
+
+def test_a_curve_is_the_evaluations_own_or_made_of_what_was_asked():
+    first, second = Trial(architecture(0.1), 0.2), Trial(architecture(0.1), 0.4, parent=0)
+    other = Trial(architecture(0.7), 0.2)
+    history = history_of(
+        "valid_accuracy",
+        (first, {"valid_accuracy": 0.5}, (0.3, 0.5)),
+        (second, {"valid_accuracy": 0.6}, (0.3, 0.5, 0.55, 0.6)),
+        (other, {"valid_accuracy": 0.8}, ()),
+    )
+    found = curves(history, history.succeeded, losses(history))
+    one, two = found
+    assert one.times == (0.1, 0.2, 0.3, 0.4)
+    assert one.values == (-0.3, -0.5, -0.55, -0.6)
+    assert found[one].position == 1
+    assert (two.times, two.values) == ((0.2,), (-0.8,))
+    steps = history_of("valid_accuracy", (first, {"valid_accuracy": 0.5}, ()), (second, {"valid_accuracy": 0.6}, ()))
+    (step,) = curves(steps, steps.succeeded, losses(steps))
+    assert (step.times, step.values) == ((0.2, 0.4), (-0.5, -0.6))
+
+
+def test_a_curve_of_something_else_is_not_read():
+    trial = Trial(architecture(0.1), 0.5)
+    for goal, metrics in (("min:loss", {"loss": 0.2}), (["min:loss", "min:flops"], {"loss": 0.9, "flops": 3.0})):
+        history = history_of(goal, (trial, metrics, (0.7, 0.9)))
+        (found,) = curves(history, history.succeeded, losses(history))
+        assert found.times == (0.5,)
+
+
+def test_long_curves_are_thinned_to_their_last_value():
+    trial = Trial(architecture(0.1), 1.0)
+    curve = tuple(1.0 / epoch for epoch in range(1, 201))
+    history = history_of("min:loss", (trial, {"loss": curve[-1]}, curve))
+    (found,) = curves(history, history.succeeded, losses(history))
+    assert len(found.times) == 10
+    assert (found.times[0], found.times[-1]) == (0.005, 1.0)
+    assert found.values[-1] == curve[-1]
+
+
+def test_what_failed_is_not_continued():
+    space = Space(made, x=Real(0.0, 1.0))
+    history, streams = History("min:loss"), Streams(0)
+    strategy = FreezeThaw(levels=(0.5, 1.0), initial=2, candidates=10)
+    for number in range(30):
+        trial = strategy.propose(space, history, streams[number])
+        failure = "out of memory" if trial.fidelity == 1.0 else None
+        metrics = {} if failure else {"loss": trial.architecture["x"]}
+        history.append(history.ask(trial), Evaluation(trial, metrics, failure=failure))
+    failed = [evaluation.trial.architecture for evaluation in history if evaluation.failure]
+    assert failed
+    assert len(failed) == len(set(failed))
+
+
+def test_levels_that_do_not_ascend_are_refused():
+    with pytest.raises(aw.ArchwrightError, match="ascend from more than 0 to 1"):
+        FreezeThaw(levels=(0.5, 0.2, 1.0))
+
+
+def test_of_many_trainings_the_best_and_the_latest_are_read():
+    answers = [(Trial(architecture(number / 1000), 0.1), {"loss": abs(number - 100.0)}, ()) for number in range(1000)]
+    history = history_of("min:loss", *answers)
+    read = {round(1000 * curve.item["x"]) for curve in curves(history, history.succeeded, losses(history))}
+    assert len(read) == 300
+    assert {*range(30, 170), *range(850, 1000)} < read
