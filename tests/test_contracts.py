@@ -71,7 +71,7 @@ STRATEGIES = {
     "eas": lambda: aw.strategies.EAS(networks=4, hidden=4, embedding=3, wider=1, deeper=2),
     "exhaustive": aw.strategies.Exhaustive,
     "expected-hypervolume": lambda: aw.strategies.ExpectedHypervolume(initial=30, candidates=20, ard=False),
-    "freeze-thaw": lambda: aw.strategies.FreezeThaw(candidates=10),
+    "freeze-thaw": lambda: aw.strategies.FreezeThaw(levels=(0.3, 1.0), initial=40, candidates=10),
     "genetic-cnn": lambda: aw.strategies.GeneticCNN(population=8),
     "hyperband": aw.strategies.Hyperband,
     "kernel-density": lambda: aw.strategies.KernelDensity(candidates=4),
@@ -190,7 +190,5 @@ def test_gradient_strategy(name):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimator(name):
     _ = aw.tasks.digits().splits  # importing scikit-learn's data sets draws from Python's global randomness
-    fidelities = (
-        (1.0,) if name == "predicted" else (1.0, 0.5)
-    )  # what was learnt at one fidelity says nothing of another
+    fidelities = (1.0,) if name == "predicted" else (1.0, 0.5)  # a model of one fidelity says nothing of another
     check_estimator(ESTIMATORS[name](), contract_space(), fidelities=fidelities)

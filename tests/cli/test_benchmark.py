@@ -56,7 +56,7 @@ def test_show_a_benchmark_of_the_library(
 
 def test_list_benchmarks(cli: Callable[..., Any]) -> None:
     names = [part["name"] for part in cli("list", "benchmarks", "--json").data]
-    assert names == ["nasbench101", "nasbench201"]
+    assert names == ["ecnas", "nasbench101", "nasbench201"]
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ PUBLISHED = {  # typed from the survey of the survey, SURVEY.md: what it gives o
         "estimator.epochs": 150,
         "estimator.shared.batch_size": 64,
     },
+    "freeze_thaw": {},
     "genetic_cnn": {
         "strategy.population": 20,
         "strategy.mutation": 0.8,
