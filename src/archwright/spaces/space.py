@@ -32,7 +32,8 @@ class Space:
     A factory may say more, by attributes that take the same arguments less the signature:
     `graph(**arguments) -> Graph` is what an architecture computes, so that equal networks are recognised and cells can
     be drawn (without it, different decisions are different architectures); `excluded(**arguments) -> str | None` is why
-    there is no such network, for rules that choices alone can't express, such as "at most 9 edges".
+    there is no such network, for rules that choices alone can't express, such as "at most 9 edges";
+    `morphs(**arguments)` yields (kind, arguments) of what a function-preserving change reaches, see `spaces.morphing`.
 
     Raises:
         BadSpace: the factory takes no argument of such a name, or lacks one.
