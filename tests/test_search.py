@@ -3,6 +3,8 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
 
 import pytest
 
@@ -356,3 +358,41 @@ def test_a_search_that_was_never_stepped_can_be_closed(tmp_path):
 def test_a_seed_below_zero_is_refused():
     with pytest.raises(aw.ArchwrightError, match="seed"):
         aw.search(SPACE, Random(), Distance(), objectives="min:loss", seed=-1)
+
+
+@dataclass(frozen=True)
+class Short:
+    """A training of an epoch, or of ten, of which the decisions tell the result."""
+
+    epochs: int
+    metric: str
+
+    def estimate(self, space, trial):
+        score = sum(float(value) for _, value in trial.architecture)
+        return aw.Evaluation(trial, {self.metric: score, "epochs": float(self.epochs)}, cost=1.0)
+
+
+def staged():
+    space = aw.Space(dict, edges=[aw.Choice(*range(4)), aw.Choice(*range(3))])
+    estimator = aw.estimators.Staged(Short(1, "cheap"), Short(10, "score"), by="max:cheap", keep=0.3, first=2)
+    return aw.search(space, aw.strategies.Random(), estimator, objectives="max:score", seed=5)
+
+
+def test_what_a_filter_rejected_is_rejected_still_after_a_resume(tmp_path):
+    """A filter's answers depend on when it is asked, so what was asked once must not be asked again."""
+    whole = [(item.trial, item.rejected, item.reused) for item in islice(staged(), 40)]
+    with aw.record(staged(), tmp_path) as run:
+        begun = [(item.trial, item.rejected, item.reused) for item in islice(run, 9)]
+    with aw.record(staged(), tmp_path) as run:
+        begun += [(item.trial, item.rejected, item.reused) for item in islice(run, 31)]
+    assert begun == whole
+    assert any(reused is not None and rejected for _, rejected, reused in whole[9:])
+
+
+def test_the_epochs_of_what_was_rejected_count():
+    run = staged()
+    items = list(islice(run, 40))
+    paid = [item for item in items if item.reused is None]
+    assert any(item.rejected for item in paid)
+    assert run.history.epochs == sum(item.metrics["epochs"] for item in paid)
+    assert run.history.spent == sum(not item.rejected for item in paid)

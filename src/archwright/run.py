@@ -16,7 +16,7 @@ from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History, Scored
 from archwright.core.objective import Goal
-from archwright.core.parts import arguments_named, describe, with_arguments_named
+from archwright.core.parts import describe, innermost, with_arguments_named
 from archwright.core.protocols import Stored
 from archwright.core.trial import Evaluation
 from archwright.runtime.machine import machine
@@ -65,7 +65,7 @@ def record(wanted: Search, folder: str | Path) -> Search:
         store.close()
         raise
     if history.asked:
-        wanted.history = history
+        wanted.history, wanted.goes_on = history, True
         wanted.elapsed_before = times[-1] if times else 0.0
     for position, evaluation in enumerate(wanted.history if not history.asked else ()):  # what the search started from
         store.asked(position, evaluation.trial, position)
@@ -164,7 +164,7 @@ class Run:
         Raises:
             ArchwrightError: the estimator has none, or its data was given in memory.
         """
-        described = next(arguments_named(self.manifest["estimator"], "task"), None)
+        described = innermost(self.manifest["estimator"], "task")
         if self._task is None and described is None:
             raise ArchwrightError(f"{self.folder} names no task to train on: give one")
         made: Task = self._task or registry.rebuild("tasks", described)
@@ -314,8 +314,7 @@ class Winner:
 
 
 def _hyperparameters(run: Run, task: Task) -> Any:
-    given = (told for told in arguments_named(run.manifest["estimator"], "hyperparameters") if told is not None)
-    described = next(given, None)
+    described = innermost(run.manifest["estimator"], "hyperparameters")
     return task.hyperparameters if described is None else registry.rebuild("estimators", described)
 
 

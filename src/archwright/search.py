@@ -72,6 +72,7 @@ class Search(Iterator[Evaluation]):
         self.journal: Journal | None = None
         self.clock: Callable[[], float] = getattr(executor, "clock", time.monotonic)  # simulated workers bring theirs
         self.elapsed_before = 0.0
+        self.goes_on = False  # `record` found its beginning: what was rejected then is rejected still
         self.closing: list[Callable[[], None]] = []
         self.ended: str | None = None
         self._started: float | None = None
@@ -204,10 +205,9 @@ class Search(Iterator[Evaluation]):
             key = trial.architecture.to_json()
         return key, trial.fidelity, trial.seed
 
-    @staticmethod
-    def _answers(evaluation: Evaluation) -> bool:
-        """Whether it answers the same question asked again: a rejection holds for one search's constraints only."""
-        return evaluation.reused is None and not evaluation.rejected
+    def _answers(self, evaluation: Evaluation) -> bool:
+        """Whether it answers the same question asked again: a rejection holds for the search that made it only."""
+        return evaluation.reused is None and (self.goes_on or not evaluation.rejected)
 
     def _repeat(self, trial: Trial, position: int) -> Evaluation:
         return replace(self.history[position], trial=trial, cost=0.0, reused=position)

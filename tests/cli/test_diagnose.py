@@ -67,6 +67,17 @@ def test_a_table_is_diagnosed(cli: Callable[..., Any], own: Path) -> None:
     assert (score["cost"], again.data["reference"]["seconds"]) == (None, 8.0)
     other = cli(*shlex.split(line.replace("--near-top 3", "--near-top 2")), "--json")
     assert other.data["folder"] == "runs/diagnose-grid-2"
+    for verb in ("show", "report"):
+        assert f"see {folder.relative_to(own)}/diagnosis.html" in cli(verb, "runs/diagnose-grid-1").err
+
+
+def test_a_fidelity_may_be_a_fraction_or_rounded(cli: Callable[..., Any], own: Path) -> None:
+    text = OWN.replace("@0.25", "@0.3333333333333333")
+    (own / "own_parts.py").write_text(text)
+    for asked in ("1/3", "0.33333"):
+        done = cli(*shlex.split(f"diagnose --benchmark own_parts.py:bench --fidelities {asked} {SAMPLE} --json"))
+        assert done.status == 0, done.err
+        assert [(one["label"], one["seconds"]) for one in done.data["lines"]] == [("fidelity 0.333", 2.0)]
 
 
 def test_own_estimators_are_judged_by_what_is_said(cli: Callable[..., Any], own: Path) -> None:
@@ -112,7 +123,11 @@ MISTAKES = [
     (f"{LEVEL} --space nasbench201", "--space: a benchmark brings its own space"),
     (f"{LEVEL} --reference.epochs 3", "--reference: a benchmark brings its own"),
     (f"{TABLE} --fidelities 0.25,x", "--fidelities: found 'x', wanted numbers between 0 and 1"),
+    (f"{TABLE} --fidelities 1/0", "--fidelities: found '1/0', wanted numbers between 0 and 1, such as 0.25 or 1/3"),
     (f"{TABLE} --fidelities 1.5", "above 0 and below 1, not 1.5"),
+    (f"{TABLE} --fidelities 0.24", "the table was measured at fidelity 0.25, 1, not at 0.24"),
+    (f"{TABLE} --estimators zero-cost", "give one beside --benchmark: archwright diagnose digits ..."),
+    (f"{TABLE} --estimators mean(seeds=2)", "give one beside --benchmark: archwright diagnose digits ..."),
     (f"{TABLE} --metrics score", "write max:score or min:score"),
     (f"{TABLE} --metrics max:scre", "there is no metric 'scre'; did you mean score?"),
     (f"{TABLE} --estimators wait-sharing", "there is no estimator 'wait-sharing'"),

@@ -326,6 +326,6 @@ def test_import_is_light():
     code = "import sys, archwright.reports; print([m for m in ('matplotlib', 'jinja2', 'torch') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-    assert reports.__all__ == ["comparison_html", "html"]
+    assert reports.__all__ == ["comparison_html", "diagnosis_html", "html"]
     with pytest.raises(AttributeError):
         _ = reports.pdf

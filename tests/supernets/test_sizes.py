@@ -54,7 +54,7 @@ def test_points_move_against_the_gradient_of_the_validation_loss_and_stay_inside
 
 
 def test_what_is_no_size_is_a_mixture():
-    space = Space(_Two, op=Choice(_conv, torch.nn.Identity), width=Choice("narrow", "wide"))
+    space = Space(_Two, op=Choice(_conv, torch.nn.Identity), width=Choice(1, 2))  # numbers, but no layer's size
     torch.manual_seed(0)
     relaxation = Sizes(OpenNetwork(space, SIGNATURE), Adam(0.1))
     assert relaxation.points == []

@@ -11,11 +11,11 @@ import archwright as aw
 from archwright import registry
 from archwright.cli.config import Settings
 from archwright.cli.defaults import BUDGETS
-from archwright.cli.fields import INSIDE, fields_of
+from archwright.cli.fields import fields_of
 from archwright.core.choices import BadSpace
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.objective import BadObjective, Goal, parse
-from archwright.core.parts import describe, rebuildable
+from archwright.core.parts import INSIDE, describe, rebuildable
 from archwright.core.protocols import GradientStrategy
 from archwright.core.rng import Streams
 

@@ -18,7 +18,7 @@ from archwright import registry
 from archwright.cli.config import Origin, problems
 from archwright.cli.outcome import Mistakes
 from archwright.core.errors import ArchwrightError, one_of
-from archwright.core.parts import describe, kebab
+from archwright.core.parts import INSIDE, describe, kebab
 
 Maker = Callable[..., Any]
 
@@ -69,11 +69,27 @@ def fields_of(maker: Maker) -> dict[str, Field]:
         parameters = inspect.signature(maker).parameters.values()
     except (TypeError, ValueError):
         return {}
-    hints = _hints(maker)
+    hints, made = _hints(maker), _made_defaults(maker)
     return {
-        item.name: Field(item.name, hints.get(item.name) or _like(item.default), _text(item.annotation), item.default)
+        item.name: Field(
+            item.name,
+            hints.get(item.name) or _like(item.default),
+            _text(item.annotation),
+            made.get(item.name, item.default),
+        )
         for item in parameters
         if item.kind in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY)
+    }
+
+
+def _made_defaults(maker: Maker) -> dict[str, Any]:
+    """Of a dataclass, the defaults that are made anew for each object."""
+    if not dataclasses.is_dataclass(maker):
+        return {}
+    return {
+        field.name: field.default_factory()
+        for field in dataclasses.fields(maker)
+        if field.init and field.default_factory is not dataclasses.MISSING
     }
 
 
@@ -175,14 +191,25 @@ def _op(item: Any, path: str, origin: Origin) -> Any:
 
 def _part(field: Field, given: Any, path: str, origin: Origin, ours: Mapping[str, Any] | None) -> Any:
     """A part by its name, alone or with fields beside it; fields alone are the default's, the others stay."""
-    named = {"name": given} if isinstance(given, str) else {_plain(key): value for key, value in given.items()}
-    if "name" not in named and field.required:
+    from archwright.cli.listed import parsed  # these make parts themselves
+    from archwright.cli.parts import is_own, own
+
+    named = parsed(given, path) if isinstance(given, str) else {_plain(key): value for key, value in given.items()}
+    kind = field.part
+    assert kind is not None
+    if "name" not in named and not field.required:
+        named = {"name": kebab(type(field.default).__name__), **vars(field.default), **named}
+    elif "name" not in named and field.name in INSIDE and kind == "estimators":
         named = {"name": "training", **named}
     elif "name" not in named:
-        named = {"name": kebab(type(field.default).__name__), **vars(field.default), **named}
-    name, kind = named.pop("name"), field.part
-    assert kind is not None
-    return make(registry.find(kind, name), named, path, origin, ours)
+        raise ArchwrightError(f"{origin(path)}: say which of the {kind}: --{path} NAME")
+    name = named.pop("name")
+    found = own(name) if is_own(name) else registry.find(kind, name)
+    if callable(found):
+        return make(found, named, path, origin, ours)
+    if named:
+        raise ArchwrightError(f"{origin(path)}: {name} is made already, it has no fields")
+    return found
 
 
 PARTS: Mapping[str, str] = {"sampling": "samplings", "weights": "hypernetworks"}
@@ -197,9 +224,6 @@ _PROTOCOLS: Mapping[str, str] = {
     "Extrapolator": "extrapolators",
 }
 """Types whose values are such parts, whatever the field is called."""
-
-INSIDE = ("of", "dear")
-"""Fields of estimators that hold the one inside; `Training`, where the user names nothing."""
 
 _NESTED: Mapping[str, Callable[[Any, str, Origin], Any]] = {"costs": _cost, "operations": _op}
 """Fields that hold parts, which the user names."""

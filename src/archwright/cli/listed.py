@@ -54,6 +54,11 @@ def listed(texts: Sequence[str], option: str) -> dict[str, tuple[dict[str, Any],
     return labelled
 
 
+def parsed(text: str, option: str) -> dict[str, Any]:
+    """One part, `name` or `name(field=value, ...)`, as its name and fields."""
+    return _parsed(text, f"--{option}")[2] if "(" in text else {"name": text}
+
+
 def _name(name: str) -> str:
     """What a part is called: of file.py:name the name."""
     return name.rpartition(":")[2]

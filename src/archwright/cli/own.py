@@ -11,7 +11,7 @@ from archwright import registry
 from archwright.cli.config import Origin
 from archwright.cli.parts import KINDS, made
 from archwright.core.errors import ArchwrightError
-from archwright.core.parts import arguments_named, rebuildable, with_arguments_named
+from archwright.core.parts import innermost, rebuildable, with_arguments_named
 
 if TYPE_CHECKING:
     from archwright.run import Run
@@ -36,15 +36,16 @@ class Own:
         """Opens a run with these parts."""
         run = aw.load(folder, space=self.space, task=self.task)
         self._check(run, "space", self.space, run.manifest["space"])
-        self._check(run, "task", self.task, next(arguments_named(run.manifest["estimator"], "task"), None))
+        self._check(run, "task", self.task, innermost(run.manifest["estimator"], "task"))
         return run
 
     def again(self, run: Run, part: str) -> Any:
         """The run's strategy or estimator as it was given again, else made again with the user's own task."""
         given, described = getattr(self, part), run.manifest[part]
-        if given is not None or self.task is None or next(arguments_named(described, "task"), None) is None:
+        with_task = with_arguments_named(described, "task", self.task, lambda task: not rebuildable(task))
+        if given is not None or self.task is None or with_task == described:
             return given
-        return registry.rebuild(KINDS[part], with_arguments_named(described, "task", self.task))
+        return registry.rebuild(KINDS[part], with_task)
 
     @staticmethod
     def _check(run: Run, part: str, given: Any, described: Any) -> None:

@@ -39,7 +39,7 @@ class History(Sequence[Evaluation]):
         asked: how many trials were ever proposed (answered or pending).
         numbers: of each evaluation, the number under which it was asked: trials may arrive in another order.
         spent: how many evaluations cost something: neither repetitions nor rejections.
-        epochs: the sum of their metric `epochs`, for estimators that train.
+        epochs: the sum of the metric `epochs`, for estimators that train; rejections after a cheap training count.
     """
 
     def __init__(self, goal: Goal | Any, evaluations: Sequence[Evaluation] = ()) -> None:
@@ -77,8 +77,8 @@ class History(Sequence[Evaluation]):
             self.succeeded.append(scored)
             self._scored[scored.position] = scored
             self._enter_front(scored)
-        if evaluation.reused is None and not evaluation.rejected:
-            self.spent += 1
+        if evaluation.reused is None:
+            self.spent += not evaluation.rejected
             self.epochs += evaluation.metrics.get("epochs", 0.0)
         self._evaluations.append(evaluation)
         self.numbers.append(number)

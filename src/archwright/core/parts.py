@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,35 +81,41 @@ def rebuildable(description: Any) -> bool:
     return not isinstance(description, list) or all(rebuildable(item) for item in description)
 
 
-def arguments_named(description: Any, name: str) -> Iterator[Any]:
-    """The descriptions of all arguments of that name, of the part itself first, then of the parts inside it."""
-    if isinstance(description, list):
-        for item in description:
-            yield from arguments_named(item, name)
-    elif isinstance(description, Mapping):
+INSIDE = ("dear", "of")
+"""Arguments that hold the part inside another one which does the work, such as the training in an estimator."""
+
+
+def innermost(description: Any, name: str) -> Any:
+    """The description of an argument of a part; where that is None or lacking, of the part inside."""
+    found = None
+    while found is None and isinstance(description, Mapping):
         arguments = description.get("arguments")
-        inside = arguments if isinstance(arguments, Mapping) else {}
-        if name in inside:
-            yield inside[name]
-        for value in inside.values():
-            yield from arguments_named(value, name)
+        arguments = arguments if isinstance(arguments, Mapping) else {}
+        found = arguments.get(name)
+        description = next((arguments[inside] for inside in INSIDE if inside in arguments), None)
+    return found
 
 
-def with_arguments_named(description: Any, name: str, value: Any) -> Any:
-    """A description with `value` for all arguments of that name, of the part itself and of those inside it."""
+def with_arguments_named(
+    description: Any, name: str, value: Any, replaces: Callable[[Any], bool] = lambda _: True
+) -> Any:
+    """A description with `value` for the arguments of that name, of the part itself and of those inside it.
+
+    Args:
+        replaces: which of these arguments, by their descriptions; all of them if nothing is said.
+    """
     if isinstance(description, list):
-        return [with_arguments_named(item, name, value) for item in description]
+        return [with_arguments_named(item, name, value, replaces) for item in description]
     if not isinstance(description, Mapping):
         return description
-    return {
-        key: {
-            argument: value if argument == name else with_arguments_named(inner, name, value)
-            for argument, inner in part.items()
-        }
-        if key == "arguments" and isinstance(part, Mapping)
-        else part
-        for key, part in description.items()
+    arguments = description.get("arguments")
+    if not isinstance(arguments, Mapping):
+        return description
+    changed = {
+        key: value if key == name and replaces(argument) else with_arguments_named(argument, name, value, replaces)
+        for key, argument in arguments.items()
     }
+    return {**description, "arguments": changed}
 
 
 def remake(description: Any, known: Mapping[str, Callable[..., Any]]) -> Any:

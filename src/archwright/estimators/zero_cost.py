@@ -56,6 +56,8 @@ class ZeroCost:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        named = (_metric(proxy) if isinstance(proxy, str) else proxy for proxy in self.proxies)
+        object.__setattr__(self, "proxies", tuple(named))
         if not self.proxies:
             raise ArchwrightError(f"ZeroCost needs proxies; there are {', '.join(ALL)}")
         if self.batch < 2 or self.batches < 1:  # correlations, determinants and batch-norm compare examples
@@ -162,7 +164,7 @@ class ZeroCost:
         """The proxies to measure, those that a vote asks among them, in the order of `PROXIES`."""
         named = [metric for vote in self._votes for metric in vote.of]
         given = [proxy for proxy in self.proxies if proxy != Vote.metric and not isinstance(proxy, Vote)]
-        made = [_named(proxy) if isinstance(proxy, str) else proxy for proxy in (*named, *given)]
+        made = [PROXIES[_metric(proxy)]() if isinstance(proxy, str) else proxy for proxy in (*named, *given)]
         chosen = {proxy.metric: proxy for proxy in made}
         first = [metric for metric in PROXIES if metric in chosen]
         return [chosen.pop(metric) for metric in first] + list(chosen.values())
@@ -189,7 +191,10 @@ class ZeroCost:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def _named(metric: str) -> Proxy:
-    if metric not in PROXIES:
-        raise ArchwrightError(one_of("proxy", metric, ALL))
-    return PROXIES[metric]()
+def _metric(name: str) -> str:
+    """The metric of a proxy's name, hyphens or not."""
+    joined = {metric.replace("_", ""): metric for metric in ALL}
+    plain = name.lower().replace("-", "").replace("_", "")
+    if plain not in joined:
+        raise ArchwrightError(one_of("proxy", name, ALL))
+    return joined[plain]

@@ -44,6 +44,12 @@ class Computed(Undecided):
         self._function, self._sizes = function, sizes
         self.options = tuple(sorted({function(*values) for values in product(*map(every, sizes))}))
 
+    def ask_size(self) -> None:
+        """Notes that the options of what it follows from are sizes."""
+        for size in self._sizes:
+            if isinstance(size, Undecided):
+                size.ask_size()
+
     @property
     def value(self) -> int:
         """The size now.

@@ -38,6 +38,7 @@ class Undecided:
         choice: what was declared.
         options: its options, with what they hold left open too; of a Subset the items, of an Integer the numbers.
         optional: it stands in an item of a Subset, so that it may be left out as a whole.
+        is_size: the factory asked for the largest of its options: they are sizes of a layer.
         weights: of the options that take part now; what is absent is not computed. A single option of weight 1.0 is
             a decision.
     """
@@ -45,6 +46,7 @@ class Undecided:
     def __init__(self, name: str, choice: Choice | Integer, optional: bool) -> None:
         self.name, self.choice, self.optional = name, choice, optional
         self.options: tuple[Any, ...] = ()
+        self.is_size = False
         self.weights: dict[int, Weight] = {}
 
     def __repr__(self) -> str:
@@ -66,6 +68,10 @@ class Undecided:
         """Whether a relaxation weighs its options against each other: not a Subset's items that hold choices of their
         own, since these are weighed by what is in them."""
         return not (self.is_subset and undecided_in(self.options))
+
+    def ask_size(self) -> None:
+        """Notes that its options are sizes."""
+        self.is_size = True
 
     def open(self) -> None:
         """All options take part: the items of a Subset in full, other options with equal shares."""
@@ -145,6 +151,8 @@ def share(flag: Any) -> Weight:
 
 def largest(size: Any) -> int:
     """The largest a size may be."""
+    if isinstance(size, Undecided):
+        size.ask_size()
     most: int = max(every(size))
     return most
 

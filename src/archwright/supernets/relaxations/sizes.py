@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Sizes(Relaxation):
-    """A point between the options of each choice of numbers, which weighs the two that it lies between.
+    """A point between the options of each choice of sizes, which weighs the two that it lies between.
 
     At place s of the options in their order, option k <= s weighs 1 - (s - k) and the next one s - k: linear
     interpolation, through which gradients reach s at any place, at an option itself those towards the next one. All
@@ -51,6 +51,6 @@ class Sizes(Relaxation):
 
 
 def _is_size(choice: Undecided) -> bool:
-    """Whether its options are numbers in ascending order, and it can't be left out as a whole."""
+    """Whether layers take their sizes from it: numbers in ascending order, of which none may be left out as a whole."""
     numbers = [option for option in choice.options if isinstance(option, int | float) and not isinstance(option, bool)]
-    return not choice.optional and len(numbers) == len(choice.options) and sorted(numbers) == numbers
+    return choice.is_size and not choice.optional and len(numbers) == len(choice.options) and sorted(numbers) == numbers
