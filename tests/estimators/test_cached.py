@@ -1,18 +1,23 @@
 import json
 import multiprocessing
+import pickle
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 import archwright as aw
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.parts import describe
 from archwright.core.rng import Streams
-from archwright.estimators import Cached, Mean, Staged, Training
+from archwright.estimators import Cached, Inherited, Mean, Predicted, Staged, Training
 from archwright.registry import rebuild
 from archwright.runtime.store import StoreError
+from archwright.tasks.splitting import divide
+from archwright.tasks.task import Split
 from archwright.testing import check_estimator
 
 
@@ -100,7 +105,7 @@ def test_where_files_lie_is_no_part_of_the_question(space, tmp_path):
     assert again.curve == first.curve
 
 
-def test_an_answer_that_depends_on_the_history_is_not_kept(space, cached, log, tmp_path):
+def test_what_depends_on_the_history_is_refused(space, tmp_path, log):
     class Informed(Counting):
         def briefing(self, space, history, trial):
             return len(history)
@@ -108,12 +113,65 @@ def test_an_answer_that_depends_on_the_history_is_not_kept(space, cached, log, t
         def estimate(self, space, trial, briefing=None):
             return super().estimate(space, trial)
 
-    estimator = Cached(Informed(str(log)), str(tmp_path / "answers"), version="1")
-    history = History("max:score")
-    for _ in range(2):
-        estimator.estimate(space, trial(), estimator.briefing(space, history, trial()))
+    training = Training(aw.tasks.digits(), 1)
+    own = (Informed(str(log)), Inherited(training), Staged(training, training, by="valid_accuracy"), Predicted())
+    for inside in (*own, Mean(Inherited(training))):
+        name = type(inside if inside in own else inside.of).__name__
+        with pytest.raises(ArchwrightError, match=f"keep what {name} answers.*Staged\\(cheap, Cached"):
+            Cached(inside, str(tmp_path), version="1")
+    assert Cached(Mean(Cached(training, "one")), "two").briefing(space, History("valid_accuracy"), trial()) is None
+
+
+def test_a_mean_is_kept_whole(space, cached, log, tmp_path):
+    mean = Cached(Mean(cached.of, seeds=2), cached.folder)
+    first, again = (mean.estimate(space, trial()) for _ in range(2))
     assert times(log) == 2
-    assert not (tmp_path / "answers").exists()
+    assert (again.cost, again.metrics) == (0.0, {**first.metrics, "epochs": 0.0, "cached": 1.0})
+
+
+def test_a_graph_that_fails_is_asked_by_its_decisions(tmp_path):
+    class Network:
+        def __init__(self, side):
+            pass
+
+        @staticmethod
+        def graph(side):
+            raise ValueError("no graph")
+
+    class Side:
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"score": float(trial.architecture["side"])})
+
+    space, estimator = aw.Space(Network, side=aw.Choice(1, 2)), Cached(Side(), str(tmp_path), version="1")
+    trials = [aw.Trial(aw.Architecture((("side", place),))) for place in (0, 1)]
+    with pytest.raises(ValueError, match="no graph"):
+        space.key(trials[0].architecture)
+    for kept in (None, 1.0):
+        answers = [estimator.estimate(space, one) for one in trials]
+        assert [one.metrics["score"] for one in answers] == [0.0, 1.0]
+        assert [one.metrics.get("cached") for one in answers] == [kept, kept]
+
+
+@dataclass(frozen=True)
+class Tasked(Counting):
+    task: aw.tasks.Task | None = None
+
+
+def _load(path):
+    images = torch.full((60, 1, 8, 8), int(path.read_text()), dtype=torch.uint8)
+    return divide(Split(images, torch.arange(60) % 2), ("a", "b"), 0, source="mine")
+
+
+def test_changed_data_is_another_question(space, tmp_path, log):
+    path = tmp_path / "data"
+    task = aw.tasks.Task("mine", partial(_load, path))
+    estimator = Cached(Tasked(str(log), task=task), str(tmp_path / "answers"), version="1")
+    for content, known in (("0", 1), ("1", 2), ("0", 2)):
+        path.write_text(content)
+        estimator = pickle.loads(pickle.dumps(estimator))  # another process, which loads for itself
+        for _ in range(2):
+            estimator.estimate(space, trial())
+        assert times(log) == known
 
 
 def test_inside_others_it_is_asked_by_each(space, cached, log):

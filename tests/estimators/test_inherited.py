@@ -1,5 +1,6 @@
 """Weights go from parents to children: in one process, through a folder, and through worker processes."""
 
+import math
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -206,6 +207,52 @@ def test_parents_of_low_fidelity_hand_down_too(task, space, along):
     full = asked(estimator, space, history, aw.Trial(small(1, 1, 1), parent=0))
     assert same.metrics["exact"] == 1.0
     assert full.metrics["inherited"] > 0
+
+
+class Flat(nn.Module):
+    """Reads all pixels at once: it takes one size of images only."""
+
+    def __init__(self, signature, units):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(math.prod(signature.input_shape), units),
+            nn.ReLU(),
+            nn.Linear(units, signature.outputs),
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_a_parent_of_another_resolution_is_neither_compared_nor_a_teacher(task):
+    space, history = aw.Space(Flat, units=aw.Choice(4, 8)), History("valid_accuracy")
+    estimator = Inherited(Training(task, epochs=1, along=("resolution",)), distillation=2)
+    first = aw.Architecture((("units", 0),))
+    asked(estimator, space, history, aw.Trial(first, fidelity=0.5))
+    promoted = asked(estimator, space, history, aw.Trial(first, parent=0))
+    assert promoted.metrics["inherited"] > 0
+    assert promoted.metrics["exact"] == 0.0
+    assert promoted.metrics["epochs"] == 1.0
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_an_answer_that_was_lost_is_given_again(task, space, tmp_path, recorded):
+    """As after a kill between checkpoint and answer: the training is there and nothing begins."""
+    estimator = Inherited(Training(task, epochs=3, checkpoints=str(tmp_path)), distillation=1)
+    estimator = estimator.stored(str(tmp_path)) if recorded else estimator
+    history = History("valid_accuracy")
+    asked(estimator, space, history, aw.Trial(small(1, 1, 1)))
+    child = aw.Trial(small(2, 1, 0), fidelity=0.34, parent=0)
+    briefing = estimator.briefing(space, history, child)
+    lost, again = (estimator.estimate(space, child, briefing) for _ in range(2))
+    assert 0 < lost.metrics["inherited"] < 1
+    assert again.metrics["inherited"] == lost.metrics["inherited"]
+    assert (lost.metrics["exact"], again.metrics["exact"]) == (0.0, 0.0)
+    assert again.metrics["epochs"] >= 1.0  # those of distillation, at least
+    asked(estimator, space, history, child)
+    promoted = asked(estimator, space, history, aw.Trial(small(2, 1, 0), parent=1))
+    assert (promoted.metrics["inherited"], promoted.metrics["epochs"]) == (1.0, 2.0)
 
 
 def test_distillation_teaches_children_that_are_not_exact(task, space):

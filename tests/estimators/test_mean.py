@@ -7,7 +7,7 @@ import archwright as aw
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.parts import describe
-from archwright.estimators import Inherited, Mean, Training
+from archwright.estimators import Inherited, Mean, Staged, Training
 from archwright.registry import rebuild
 from archwright.testing import check_estimator
 
@@ -111,3 +111,10 @@ def test_it_keeps_the_contract_and_is_made_again(space):
 def test_one_seed_is_no_mean():
     with pytest.raises(ArchwrightError, match="at least 2 seeds"):
         Mean(Noisy(), seeds=1)
+
+
+def test_a_stage_inside_is_refused(space):
+    with pytest.raises(ArchwrightError, match=r"write Staged\(cheap, Mean\(dear\)\)"):
+        Mean(Staged(Noisy(), Noisy(), by="valid_accuracy"))
+    found = Staged(Noisy(), Mean(Noisy(), seeds=2), by="valid_accuracy").estimate(space, trial(seed=2))
+    assert (found.failure, found.cost) == (None, 30.0)

@@ -148,6 +148,17 @@ def test_a_search_learns_as_it_goes(space):
     assert all("score_std" not in one.metrics for one in real)
 
 
+def test_a_stage_goes_on_learning_where_the_dear_one_does_not_say_what_it_measures(space):
+    class Quiet:
+        def estimate(self, space, trial):
+            return Measured().estimate(space, trial)
+
+    estimator = Staged(Predicted(RandomForest(3), "score", least=4), Quiet(), by="max:score", keep=1.0)
+    search = aw.budget(aw.search(space, aw.strategies.Random(), estimator, objectives="max:score"), evaluations=9)
+    found = [one for one in search if one.reused is None]
+    assert [one.metrics.get("cheap_score_learnt_from") for one in found] == [None] * 4 + [4.0, 5.0, 6.0, 7.0, 8.0]
+
+
 def test_it_is_described_and_made_again():
     estimator = Predicted(Gaussian(most=100), "valid_loss", ("runs/a",), 20)
     assert rebuildable(describe(estimator))

@@ -116,6 +116,43 @@ def test_what_went_on_once_goes_on_at_a_higher_fidelity(space):
     assert asked(estimator, space, history, trial(2)).rejected
 
 
+def test_scores_of_one_fidelity_are_compared(space):
+    history, estimator = History("valid_accuracy"), Staged(Cheap(), Dear(), first=1, keep=0.5)
+    for fidelity, value in ((0.5, 0.0), (1.0, 30.0)):  # at full fidelity all have the higher scores
+        for number in range(5):
+            one = trial(3, number, fidelity)
+            rejection = aw.Evaluation(one, {"synflow": value + number / 10}, failure="out", rejected=True)
+            history.append(history.ask(one), rejection)
+    trials = [trial(2, fidelity=fidelity) for fidelity in (0.25, 0.5, 1.0)]
+    found = [estimator.estimate(space, one, estimator.briefing(space, history, one)) for one in trials]
+    assert [one.rejected for one in found] == [False, False, True]
+    assert found[-1].failure == "its synflow ranks 6th of 6; the best 50 % go on"
+
+
+@pytest.mark.parametrize("value", [None, np.nan])
+def test_where_the_cheap_one_has_no_value_the_dear_one_answers(space, value):
+    class Partly(Cheap):
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"parameters": 7.0} | ({} if value is None else {"synflow": value}), cost=1.0)
+
+    history, estimator = history_of(np.arange(50.0)), Staged(Partly(), Dear(), by="min:synflow")
+    found = asked(estimator, space, history, trial(0))
+    assert (found.failure, found.cost, found.metrics["parameters"]) == (None, 101.0, 7.0)
+    assert estimator.briefing(space, history, trial(0))[0] == tuple(np.arange(50.0))
+
+
+def test_the_estimate_has_a_name_of_its_own_where_the_dear_one_does_not_say_what_it_measures(space):
+    class Quiet:
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"valid_accuracy": 0.5})
+
+    estimator, history = Staged(Short(), Quiet(), by="valid_accuracy"), History("valid_accuracy")
+    found = asked(estimator, space, history, trial(0))
+    assert (found.metrics["cheap_valid_accuracy"], found.metrics["valid_accuracy"]) == (0.3, 0.5)
+    assert "valid_accuracy_std" not in found.metrics
+    assert estimator.briefing(space, history, trial(1))[0] == (-0.3,)
+
+
 class Short:
     metrics = frozenset({"valid_accuracy", "valid_accuracy_std", "valid_loss", "epochs"})
 

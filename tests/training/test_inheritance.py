@@ -177,6 +177,38 @@ def test_batch_norm_goes_along():
     assert child.num_batches_tracked == 7
 
 
+def test_statistics_of_instance_norm_go_along():
+    parent, child = (
+        perturbed(nn.InstanceNorm2d(2, track_running_stats=True)),
+        nn.InstanceNorm2d(2, track_running_stats=True),
+    )
+    taken(child, parent)
+    assert torch.equal(child.running_var, parent.running_var)
+
+
+class Masked(nn.Module):
+    """A linear layer that hears only some of the pixels: the architecture is in a buffer."""
+
+    def __init__(self, *heard):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(64))
+        self.register_buffer("mask", torch.zeros(64))
+        self.mask[list(heard)] = 1.0
+
+    def forward(self, x):
+        return (x.flatten(1) * self.mask) @ self.weight[:, None]
+
+
+@pytest.mark.parametrize(("heard", "exact"), [((3, 5), False), ((1, 2), True)])
+def test_buffers_that_are_no_statistics_stay_the_childs(images, heard, exact):
+    parent, child = Masked(1, 2), Masked(*heard)
+    mask = child.mask.clone()
+    found = inherit(child, parent, images, seed=0)
+    assert torch.equal(child.mask, mask)
+    assert torch.equal(child.weight, parent.weight)
+    assert (found.share, found.exact) == (1.0, exact)
+
+
 class Proud(nn.Module):
     """Knows its morphisms: it takes the parent's number and remembers what it was given."""
 

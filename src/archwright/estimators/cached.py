@@ -14,10 +14,14 @@ from typing import Any
 from archwright.core.asking import answer_of
 from archwright.core.errors import ArchwrightError
 from archwright.core.parts import describe, rebuildable
+from archwright.core.protocols import Informed
 from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.mean import Mean
 from archwright.estimators.wrapped import Wrapped
 from archwright.runtime.store import StoreError, read_json
 from archwright.spaces.space import Space
+from archwright.tasks.splitting import split_summary
+from archwright.tasks.task import Task
 
 PLACES = ("checkpoints", "folder")
 """Arguments of estimators that say where files lie: no part of what an answer is."""
@@ -27,13 +31,16 @@ PLACES = ("checkpoints", "folder")
 class Cached(Wrapped):
     """Keeps each answer in a folder of its own, and gives it again at no cost, to any search that asks the same.
 
-    The same is: an equal space, canonical key, fidelity, seed, and description of the estimator. A kept answer costs
-    0 seconds and 0 `epochs`, and has the metric `cached`, 1; it still is an evaluation of the budget, so that a search
-    takes the same course whether its answers were kept or not. Failures aren't kept.
+    The same is: an equal space, canonical key, fidelity, seed, description of the estimator, and data in the splits of
+    its task, if it has one. A kept answer costs 0 seconds and 0 `epochs`, and has the metric `cached`, 1; it still is
+    an evaluation of the budget, so that a search takes the same course whether its answers were kept or not. Failures
+    aren't kept.
 
-    An answer that depends on the history (a parent's weights, the best so far) is the search's own, and isn't kept
-    either: put `Cached` inside, around what every search asks alike. An answer is a file, written whole or not at all,
-    so that any number of processes may share the folder.
+    An answer that depends on the history (a parent's weights, the best so far, what a predictor learnt) is the search's
+    own, so `Inherited`, `EarlyStopping`, `Predicted` and `Staged` are refused inside: put `Cached` round what every
+    search asks alike, as in Staged(cheap, Cached(dear)). Mean(Cached(of)) keeps the answer to each seed, and
+    Cached(Mean(of)) the mean. An answer is a file, written whole or not at all, so that any number of processes may
+    share the folder.
 
     Attributes:
         of: the estimator that is asked what nobody has asked before.
@@ -45,6 +52,15 @@ class Cached(Wrapped):
     folder: str
     version: str = ""
 
+    def __post_init__(self) -> None:
+        informed = _informed(self.of)
+        if informed is not None:
+            raise ArchwrightError(
+                f"Cached can't keep what {type(informed).__name__} answers: it depends on the history, and so is no "
+                "answer for another search. Put Cached round what every search asks alike: Cached(Training(task)), "
+                "Mean(Cached(Training(task))), Staged(cheap, Cached(Training(task)))"
+            )
+
     def estimate(self, space: Space, trial: Trial, briefing: Any = None) -> Evaluation:
         """The answer that is kept; else that of the estimator inside.
 
@@ -52,8 +68,6 @@ class Cached(Wrapped):
             ArchwrightError: parts of your own and no `version`.
             StoreError: the folder can't be read or written.
         """
-        if briefing is not None:
-            return answer_of(self.of, space, trial, briefing)
         question = self._question(space, trial)
         digest = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32]
         path = Path(self.folder).expanduser() / digest[:2] / f"{digest}.json"
@@ -77,9 +91,10 @@ class Cached(Wrapped):
             )
         return {
             "space": description,
-            "key": space.key(trial.architecture),
+            "key": _key(space, trial),
             "fidelity": trial.fidelity,
             "seed": trial.seed,
+            "data": self._data,
             "estimator": self._estimator,
             "version": self.version,
         }
@@ -87,6 +102,29 @@ class Cached(Wrapped):
     @cached_property
     def _estimator(self) -> Any:
         return _without_places(describe(self.of))
+
+    @cached_property
+    def _data(self) -> dict[str, Any] | None:
+        """What the splits hold, as this process has loaded them: files may change under the same name."""
+        task = getattr(self.of, "task", None)
+        return split_summary(task) if isinstance(task, Task) else None
+
+    def __getstate__(self) -> dict[str, Any]:  # workers load for themselves
+        return {name: value for name, value in self.__dict__.items() if name != "_data"}
+
+
+def _informed(estimator: Any) -> Any:
+    """Which estimator, of one and those inside it, reads the history; None if none does."""
+    if isinstance(estimator, Wrapped) and type(estimator).briefing in (Wrapped.briefing, Mean.briefing):  # hand it on
+        return _informed(estimator.of)
+    return estimator if isinstance(estimator, Informed) else None
+
+
+def _key(space: Space, trial: Trial) -> str:
+    try:
+        return space.key(trial.architecture)
+    except Exception:  # a graph of the user's own that fails: as in a search, the decisions themselves
+        return trial.architecture.to_json()
 
 
 def _without_places(description: Any) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -22,12 +22,16 @@ from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.course import Course
 from archwright.estimators.wrapped import TakesPart
 from archwright.spaces.space import Space
+from archwright.tasks.task import Split
 from archwright.training.distilling import Distilling
 from archwright.training.inheritance import Inheritance, inherit
 from archwright.training.seeding import seeded
 
 COMPARED = 32
 """Validation examples on which a child is compared with its parent."""
+
+ITSELF = Inheritance(1.0, True)
+"""What a training has that continues from a checkpoint of another fidelity."""
 
 Weights = Mapping[str, Tensor]
 
@@ -39,11 +43,13 @@ class Inherited(TakesPart):
     Where the change is a network morphism that the space knows (`archwright.spaces.morphing`), the child begins as the
     function that its parent is. After any other change in any space it takes what still fits, by name and overlap
     (`archwright.training.inheritance`). A trial without a parent trains from scratch; so does one whose parent's
-    weights are gone. A training that continues from a checkpoint of its own goes on with that.
+    weights are gone. A training that continues from a checkpoint of its own goes on with that; asked again after an
+    interruption, it says of its inheritance what it said first.
 
     Metrics beside those of the training inside: `inherited`, the share of the child's parameters and batch-norm
     statistics that inheritance has set; and `exact`, 1 if on some validation examples the child computed what its
-    parent does, before its first epoch.
+    parent does, before its first epoch. It is 0 where the parent read images of another resolution: the two can't be
+    compared.
 
     Evaluations depend on more than their architecture here. So a known architecture is still answered from the history;
     give a trial another seed to train it on.
@@ -52,10 +58,11 @@ class Inherited(TakesPart):
         of: the training, such as `Training(task, epochs=3)`. For each child the schedule of its learning rate begins
             anew, as in NASH.
         distillation: epochs that a child which is not exact first learns to answer as its parent does, on the trial's
-            training split by the task's own hyper-parameters. They count as epochs. LEMONADE distils; 0 is without.
-        checkpoints: folder for the trained weights, one file for each architecture, fidelity and seed; none is
-            removed. `record` sets it. Without one they stay in memory, where only trials of the same process find
-            them: with several worker processes, record the search.
+            training split by the task's own hyper-parameters. They count as epochs. LEMONADE distils; 0 is without. A
+            parent that read images of another resolution can't teach.
+        checkpoints: folder for the trained weights and what was inherited, one file for each architecture, fidelity
+            and seed; none is removed. `record` sets it. Without one they stay in memory, where only trials of the same
+            process find them: with several worker processes, record the search.
     """
 
     distillation: int = 0
@@ -84,69 +91,72 @@ class Inherited(TakesPart):
     def train(self, space: Space, trial: Trial, course: Course = Course(), briefing: Any = None) -> Evaluation:
         """Hands the weights down, trains, and keeps what was trained."""
         parent, inside = briefing or (None, None)
-        found = Inheritance(1.0, True)  # of itself, if it continues from a checkpoint and nothing begins
-        distilled = 0
+        _, found = self._kept(space, trial) or ({}, ITSELF)  # for a training that continues: nothing begins there
 
         def begin(network: nn.Module) -> None:
-            nonlocal found, distilled
-            elder = None if parent is None else self._elder(space, parent, network)
-            found = Inheritance()
-            if elder is not None:
-                split = self.of.setting(trial.fidelity, _device(network)).valid
-                found = inherit(network, elder, self.task.prepare(split.inputs[:COMPARED]), trial.seed)
-                if not found.exact and self.distillation:
-                    distilled = self._distil(trial, network, elder)
+            nonlocal found
+            found = Inheritance() if parent is None else self._hand_down(space, parent, trial, network)
 
         def finish(network: nn.Module) -> None:
-            self._keep(space, trial, network)
+            self._keep(space, trial, network, found)
 
         answer = self.of.train(space, trial, course.and_begin(begin).and_finish(finish), inside)
         metrics = {**answer.metrics, "inherited": found.share, "exact": float(found.exact)}
-        if distilled:
-            metrics["epochs"] = metrics.get("epochs", 0.0) + distilled
+        if found.distilled:
+            metrics["epochs"] = metrics.get("epochs", 0.0) + found.distilled
         return replace(answer, metrics=metrics)
 
-    def _elder(self, space: Space, parent: Trial, child: nn.Module) -> nn.Module | None:
-        """The parent's trained network, on the child's device; None if its weights are not to be found."""
-        weights = self._kept(space, parent)
-        if weights is None:
-            return None
+    def _hand_down(self, space: Space, parent: Trial, trial: Trial, child: nn.Module) -> Inheritance:
+        """Gives a child what its parent has learnt, if the parent's weights are to be found."""
+        kept = self._kept(space, parent)
+        if kept is None:
+            return Inheritance()
         device = _device(child)
+        theirs, ours = (self.of.setting(one.fidelity, device) for one in (parent, trial))
         with seeded("parent", device=device):  # a constructor draws initial weights
-            network = space.build(parent.architecture, self.of.setting(parent.fidelity, device).signature)
-        network.load_state_dict(weights)
-        return network.to(device)
+            elder = space.build(parent.architecture, theirs.signature)
+        elder.load_state_dict(kept[0])
+        elder.to(device)
+        if theirs.signature.input_shape != ours.signature.input_shape:
+            return inherit(child, elder, None, trial.seed)
+        found = inherit(child, elder, self.task.prepare(ours.valid.inputs[:COMPARED]), trial.seed)
+        if found.exact or not self.distillation:
+            return found
+        self._distil(trial, child, elder, ours.train)
+        return replace(found, distilled=self.distillation)
 
-    def _distil(self, trial: Trial, network: nn.Module, parent: nn.Module) -> int:
-        """The epochs of distillation, all of them."""
-        device, given = _device(network), replace(self.task.hyperparameters, label_smoothing=0.0)
-        train = self.of.setting(trial.fidelity, device).train
-        fit = Distilling(parent, network, self.task, train, given, self.distillation, trial.seed, device)
+    def _distil(self, trial: Trial, network: nn.Module, parent: nn.Module, train: Split) -> None:
+        given = replace(self.task.hyperparameters, label_smoothing=0.0)
+        fit = Distilling(parent, network, self.task, train, given, self.distillation, trial.seed, _device(network))
         for _ in range(self.distillation):
             fit.run_epoch()
-        return self.distillation
 
-    def _kept(self, space: Space, trial: Trial) -> Weights | None:
+    def _kept(self, space: Space, trial: Trial) -> tuple[Weights, Inheritance] | None:
+        """What a trial has learnt and inherited; None if it was never answered here."""
         name = self._name(space, trial)
         if self.checkpoints is None:
             return self._memory.get(name)
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
         path = Path(self.checkpoints) / name
-        return load_file(path) if path.exists() else None
+        if not path.exists():
+            return None
+        with safe_open(path, "pt") as file:
+            found = Inheritance(**json.loads(file.metadata()["inheritance"]))
+            return {key: file.get_tensor(key) for key in file.keys()}, found  # noqa: SIM118 - it is no mapping
 
-    def _keep(self, space: Space, trial: Trial, network: nn.Module) -> None:
+    def _keep(self, space: Space, trial: Trial, network: nn.Module, found: Inheritance) -> None:
         name = self._name(space, trial)
         weights = {key: value.detach().cpu().contiguous().clone() for key, value in network.state_dict().items()}
         if self.checkpoints is None:
-            self._memory[name] = weights
+            self._memory[name] = (weights, found)
             return
         from safetensors.torch import save_file
 
         path = Path(self.checkpoints) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
-        save_file(weights, part)
+        save_file(weights, part, {"inheritance": json.dumps(asdict(found))})
         os.replace(part, path)
 
     def _name(self, space: Space, trial: Trial) -> str:
@@ -155,7 +165,7 @@ class Inherited(TakesPart):
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24] + ".safetensors"
 
     @cached_property
-    def _memory(self) -> dict[str, Weights]:
+    def _memory(self) -> dict[str, tuple[Weights, Inheritance]]:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:  # what this process trained stays here

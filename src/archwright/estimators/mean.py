@@ -13,6 +13,7 @@ from archwright.core.errors import ArchwrightError
 from archwright.core.history import Fold, History
 from archwright.core.protocols import Informed
 from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.staged import Staged
 from archwright.estimators.wrapped import Wrapped
 from archwright.spaces.space import Space
 
@@ -23,7 +24,8 @@ class Mean(Wrapped):
 
     Metrics: the means of those that all answers have, but for `epochs`, which are added up, as the cost is; and beside
     each validation metric, `valid_..._std`, the standard deviation among the seeds (with n - 1). The learning curve is
-    the mean, as long as the shortest. If one answer fails, all do, for its reason.
+    the mean, as long as the shortest. If one answer fails, all do, for its reason; so a `Staged`, which might leave out
+    a later seed when others are paid for, goes round a mean, not into it.
 
     Seed s asks with the seeds s * seeds, ..., s * seeds + seeds - 1. Each has a history of its own, so a child inherits
     the weights that its parent had under the same of the seeds.
@@ -37,6 +39,11 @@ class Mean(Wrapped):
     def __post_init__(self) -> None:
         if self.seeds < 2:
             raise ArchwrightError(f"a mean is over at least 2 seeds, not {self.seeds}")
+        if isinstance(self.of, Staged):
+            raise ArchwrightError(
+                "Mean round Staged would throw away what some seeds cost when a later one is left out: "
+                "write Staged(cheap, Mean(dear)), which decides once for all seeds"
+            )
 
     @property
     def metrics(self) -> frozenset[str]:

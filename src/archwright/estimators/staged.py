@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isnan, nan
 from typing import Any, Self
 
-from archwright.core.asking import answer_of, briefing_of
+from archwright.core.asking import answer_of, briefing_of, metrics_of
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.history import History
 from archwright.core.objective import Goal, Objective
@@ -22,20 +23,21 @@ class Staged:
     """Judges each trial by the cheap estimator; only those among its best go on to the dear one.
 
     The others are rejected: they have the cheap metrics, cost what the cheap estimate did, and are no evaluations of
-    the budget. What went on once goes on again, so that a promotion to a higher fidelity isn't stopped half-way. Where
-    the cheap one fails, such as a `Predicted` that knows too little, the dear one answers.
+    the budget. A trial is compared with those at its own fidelity. What went on once goes on again, so that a promotion
+    to a higher fidelity isn't stopped half-way. Where the cheap one fails, such as a `Predicted` that knows too little,
+    or has no value for `by`, the dear one answers.
 
     The cheap metrics are kept beside the dear ones. The metric `by`, and what the cheap one says about it (a name that
-    begins with it), is called `cheap_...` where the dear one measures it too; of any other that both have, the dear
-    one's counts, but for `epochs`, which are added up.
+    begins with it), is called `cheap_...` where the dear one measures it too, or doesn't say what it measures; of any
+    other that both have, the dear one's counts, but for `epochs`, which are added up.
 
     Attributes:
         cheap: such as ZeroCost(task), Predicted(), or a Training of few epochs.
         dear: such as Training(task).
         by: what of the cheap metrics decides, with its direction: "max:synflow", "valid_accuracy".
-        keep: share of the trials, so far, whose best go on.
-        first: judged trials that all go on before any is left out, so that there is something to compare with. (Before
-            a `Predicted` judges any, as many as it has to learn from went on.)
+        keep: share of the trials of a fidelity, so far, whose best go on.
+        first: judged trials of a fidelity that all go on before any is left out, so that there is something to compare
+            with. (Before a `Predicted` judges any, as many as it has to learn from went on.)
     """
 
     cheap: Estimator
@@ -82,9 +84,9 @@ class Staged:
         return known
 
     def briefing(self, space: Space, history: History, trial: Trial) -> Any:
-        """The cheap losses so far in ascending order, whether the architecture went on before, what both want."""
+        """The fidelity's cheap losses in ascending order, whether the architecture went on before, what both want."""
         return (
-            self._losses(history),
+            self._losses(history, trial.fidelity),
             any(item.failure is None and item.trial.architecture == trial.architecture for item in history),
             briefing_of(self.cheap, space, history, trial),
             briefing_of(self.dear, space, history, trial),
@@ -97,7 +99,8 @@ class Staged:
         if cheap.rejected:  # by a stage inside
             return cheap
         kept = {self._name(name): value for name, value in cheap.metrics.items()}
-        if cheap.failure is None and not went_on:
+        judged = cheap.failure is None and not isnan(cheap.metrics.get(self._by.metric, nan))
+        if judged and not went_on:
             left_out = self._left_out(losses, cheap)
             if left_out is not None:
                 return Evaluation(trial, kept, cost=cheap.cost, failure=left_out, rejected=True)
@@ -115,17 +118,22 @@ class Staged:
         share = f"the best {100 * self.keep:g} %"
         return f"its {self._by.metric} ranks {_ordinal(rank)} of {count}; {share} go on"
 
-    def _losses(self, history: History) -> tuple[float, ...]:
-        """Of each architecture that the cheap one judged, by its last judgement."""
+    def _losses(self, history: History, fidelity: float) -> tuple[float, ...]:
+        """Of each architecture that the cheap one judged at a fidelity, by its last judgement."""
         name, sign = self._name(self._by.metric), -1.0 if self._by.maximize else 1.0
-        judged = {item.trial.architecture: sign * item.metrics[name] for item in history if name in item.metrics}
+        judged = {
+            item.trial.architecture: sign * item.metrics[name]
+            for item in history
+            if item.trial.fidelity == fidelity and not isnan(item.metrics.get(name, nan))
+        }
         return tuple(sorted(judged.values()))
 
     def _name(self, metric: str) -> str:
         """What a cheap metric is called in the evaluation."""
         by = self._by.metric
         about = metric == by or metric.startswith(f"{by}_")
-        return f"cheap_{metric}" if about and by in _metrics(self.dear) else metric
+        known = metrics_of(self.dear)
+        return f"cheap_{metric}" if about and (known is None or by in known) else metric
 
     @property
     def _by(self) -> Objective:
@@ -134,8 +142,7 @@ class Staged:
 
 def _metrics(estimator: Estimator) -> frozenset[str]:
     """What an estimator says it measures; nothing if it can't say."""
-    known: frozenset[str] = getattr(estimator, "metrics", frozenset())
-    return known
+    return metrics_of(estimator) or frozenset()
 
 
 def _ordinal(number: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from archwright.core.rng import seed_for
@@ -27,34 +28,37 @@ class Inheritance:
     Attributes:
         share: of the child's parameters and batch-norm statistics, those that are no longer as they were initialised.
         exact: the child computes what its parent computes, as far as the inputs tell, in evaluation mode.
+        distilled: epochs in which the child then learnt to answer as its parent does.
     """
 
     share: float = 0.0
     exact: bool = False
+    distilled: int = 0
 
 
 @torch.no_grad()
-def inherit(child: nn.Module, parent: nn.Module, inputs: Tensor, seed: int) -> Inheritance:
+def inherit(child: nn.Module, parent: nn.Module, inputs: Tensor | None, seed: int) -> Inheritance:
     """Gives a fresh network its parent's weights; both lie on one device.
 
     A network that knows its morphisms (it has a method `inherit(parent, generator)`) takes over by itself. For any
     other, numbers go where the parent had them, see `matched` and `take_over`.
 
     Args:
-        inputs: a few prepared examples, on which the two are compared.
+        inputs: a few prepared examples, on which the two are compared; None if the two read different shapes. Nothing
+            is exact then.
         seed: of what a morphism draws, such as the units that a wider layer repeats.
     """
-    before = {name: value.clone() for name, value in child.state_dict().items()}
+    before = [value.clone() for value in _learnt(child)]
     own = getattr(child, "inherit", None)
     if own is not None and type(parent) is type(child):
         own(parent, torch.Generator().manual_seed(seed_for("inherit", seed)))
     else:
         for new, old in matched(child, parent):
             take_over(new, old)
-    after = child.state_dict()
-    numbers = [name for name, value in after.items() if value.is_floating_point()]
-    taken = sum(int((after[name] != before[name]).sum()) for name in numbers)
-    return Inheritance(taken / max(sum(after[name].numel() for name in numbers), 1), alike(child, parent, inputs))
+    after = _learnt(child)
+    taken = sum(int((new != old).sum()) for new, old in zip(after, before, strict=True))
+    share = taken / max(sum(value.numel() for value in after), 1)
+    return Inheritance(share, inputs is not None and alike(child, parent, inputs))
 
 
 @torch.no_grad()
@@ -173,8 +177,18 @@ def _shared(child: nn.Module, parent: nn.Module, known: Known) -> int:
 
 
 def _numbers(module: nn.Module) -> dict[str, Tensor]:
-    """A module's own parameters and buffers, without those of the modules inside."""
-    return {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+    """A module's own parameters and, of a batch-norm or instance-norm, statistics, without those of the modules inside.
+
+    Other buffers, such as a mask, may be part of the architecture: they stay the child's.
+    """
+    statistics = dict(module.named_buffers(recurse=False)) if isinstance(module, _NormBase) else {}
+    return {**dict(module.named_parameters(recurse=False)), **statistics}
+
+
+def _learnt(network: nn.Module) -> list[Tensor]:
+    """All parameters and statistics."""
+    inside = (value for module in network.modules() for value in _numbers(module).values())
+    return [value for value in inside if value.is_floating_point()]
 
 
 def _is_list(children: dict[str, nn.Module]) -> bool:
