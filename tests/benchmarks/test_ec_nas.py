@@ -103,6 +103,16 @@ def test_its_networks_have_the_parameters_that_the_table_says(benchmark):
         assert counted == benchmark.table.columns["parameters"][row]
 
 
+def test_a_fidelity_may_be_rounded(benchmark):
+    architecture = benchmark.table.architecture(5)
+    for rounded, exact in ((0.037, 1 / 27), (0.037037, 1 / 27), (0.1111, 1 / 9), (0.9999, 1.0)):
+        one, other = (
+            benchmark.estimator.estimate(benchmark.space, aw.Trial(architecture, level)) for level in (rounded, exact)
+        )
+        assert one.metrics == other.metrics
+        assert one.trial.fidelity == rounded
+
+
 def test_a_fidelity_that_it_lacks_names_those_that_it_has(benchmark):
     trial = aw.Trial(aw.spaces.sample(benchmark.space, Streams(0)[0]), 0.5)
     with pytest.raises(BadTable, match=r"fidelity 0\.037037, 0\.111111, 0\.333333, 1,"):

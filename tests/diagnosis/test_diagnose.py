@@ -369,3 +369,44 @@ def test_costs_in_words():
 def test_intervals_in_words():
     assert with_interval(Figure(0.714, -0.623, 1.0)) == ".71 [-.62, 1]"
     assert with_interval(Figure(math.nan, math.nan, math.nan)) == "–"
+
+
+def measured_run(folder, seed, count=40):
+    """A finished run of a fair sample: the truth, 8 s an architecture."""
+    found = aw.search(space(), Listed(uniform(space(), count, seed)), reference(), objectives="valid_accuracy")
+    with aw.run.record(found, folder) as running:
+        assert len(list(running)) == count
+    return {one.trial.architecture for one in running.history}
+
+
+def test_an_estimate_is_not_judged_by_what_it_learnt_from(tmp_path):
+    """Where all of the sample was learnt from, by an estimator inside too, nothing is left to be judged by."""
+    known = measured_run(tmp_path / "other", seed=1)
+    measured_run(tmp_path / "same", seed=0)
+    predicted = aw.estimators.Predicted(aw.predictors.RandomForest(trees=5), runs=(str(tmp_path / "other"),))
+    inside = aw.estimators.Predicted(runs=(str(tmp_path / "same"),), least=1000)
+    staged = aw.estimators.Staged(inside, reference(), "valid_accuracy")
+    found = make(tmp_path, {"other": predicted, "same": Candidate(staged, ("valid_accuracy",))}, fidelities=())
+    other, same = line(found, "other"), line(found, "same")
+    fresh, overlap = set(found.architectures[:40]) - known, len(known.intersection(found.architectures))
+    assert other.agreement[ALL].count == len(fresh)
+    assert 0 < len(fresh) < 40
+    assert other.failures == {"it had learnt from it": overlap}
+    assert other.cost == pytest.approx((40 * 8.0 + other.seconds * len(fresh)) / (len(fresh) * 8.0), rel=0.01)
+    assert same.agreement[ALL].count == 0
+    said = found.as_json()
+    assert "same can't be judged: 0 architectures are too few." in said["verdict"]
+    assert any(
+        one.startswith(f"other had learnt from {overlap} of 48 architectures, which") for one in said["warnings"]
+    )
+
+
+def test_runs_to_learn_from_are_looked_at_before_anything_is_asked(tmp_path):
+    log = tmp_path / "log"
+    measured_run(tmp_path / "run", seed=1, count=3)
+    for folder, message in (("nowhere", "there is no run"), ("run", "and the space given is")):
+        predicted = aw.estimators.Predicted(runs=(str(tmp_path / folder),))
+        with pytest.raises(StoreError, match=message):
+            diagnose(space(9), {"predicted": predicted}, reference(log=log), folder=tmp_path / "kept")
+    assert not log.exists()
+    assert not (tmp_path / "kept").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -21,6 +22,9 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 
 COST = "seconds"
 """The column that says what an evaluation costs."""
+
+CLOSE = 1e-3
+"""How near, as a share of it, a fidelity has to be to one of the table's: 0.037 means 1/27."""
 
 COLUMN = re.compile(r"(?P<metric>[A-Za-z_]\w*)(?:@(?P<fidelity>[0-9.eE+-]+))?(?:#(?P<seed>\d+))?")
 """metric[@fidelity][#seed]: without a fidelity it holds at each, without a seed for each."""
@@ -74,19 +78,29 @@ class Table:
         """The fidelities that the table has, ascending; at least 1.0."""
         return tuple(sorted({fidelity for _, fidelity in self.parsed if fidelity is not None} | {1.0}))
 
+    def level(self, fidelity: float) -> float:
+        """The table's fidelity that is meant by a rounded one.
+
+        Raises:
+            BadTable: the table has none so near.
+        """
+        nearest = min(self.fidelities, key=lambda known: abs(known - fidelity))
+        if not math.isclose(nearest, fidelity, rel_tol=CLOSE):
+            known = ", ".join(f"{value:g}" for value in self.fidelities)
+            raise BadTable(f"the table was measured at fidelity {known}, not at {fidelity:g}")
+        return nearest
+
     def at(self, fidelity: float) -> dict[str, list[Numbers]]:
         """The columns at a fidelity: for each metric one a seed, in the order of the seeds.
 
         Raises:
             BadTable: the table has no such fidelity.
         """
-        if fidelity not in self.fidelities:
-            known = ", ".join(f"{value:g}" for value in self.fidelities)
-            raise BadTable(f"the table was measured at fidelity {known}, and the trial asks for {fidelity:g}")
+        meant = self.level(fidelity)
         return {
             metric: [by_seed[seed] for seed in sorted(by_seed, key=lambda seed: -1 if seed is None else seed)]
             for (metric, level), by_seed in self.parsed.items()
-            if level is None or level == fidelity
+            if level is None or level == meant
         }
 
     def mean(self, metric: str) -> Numbers:
@@ -232,7 +246,7 @@ class Tabular:
         row = self.benchmark.table.row(trial.architecture)
         if row is None:
             return Evaluation(trial, failure=f"the table of {self.benchmark.name} has no row for it")
-        level = self._levels.get(trial.fidelity) or self.benchmark.table.at(trial.fidelity)
+        level = self._levels.get(trial.fidelity) or self._levels[self.benchmark.table.level(trial.fidelity)]
         metrics: dict[str, float] = {}
         for name, columns in level.items():
             repeated = [value for column in columns if (value := column.item(row)) == value]  # NaN is an empty place

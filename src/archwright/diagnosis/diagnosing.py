@@ -14,13 +14,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from archwright.benchmarks.table import Benchmark
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.objective import SMALLER_IS_BETTER, BadObjective, Constraint, Goal, Objective, maximize, parse
 from archwright.core.parts import describe
 from archwright.core.protocols import Estimator, Relaxes, SearchSpace
-from archwright.diagnosis.naming import in_words
+from archwright.diagnosis.learnt import Learnt
+from archwright.diagnosis.naming import find, in_words
 from archwright.diagnosis.result import FORMAT, MANIFEST, NEAR_TOP, REFERENCE, Column, Diagnosis, Kind
 from archwright.diagnosis.sampling import near, uniform
 from archwright.diagnosis.statistics import LEAST, places
@@ -103,11 +105,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Plan:
-    """A diagnosis that has been checked and can be made."""
+    """A diagnosis that has been checked and can be made.
+
+    Attributes:
+        learnt: what each candidate has learnt from, in the order of the candidates.
+    """
 
     space: SearchSpace
     reference: Asked
     candidates: list[Asked]
+    learnt: list[Learnt]
     columns: list[Column]
     architectures: int
     near_top: int
@@ -132,6 +139,8 @@ class Plan:
         Raises:
             ArchwrightError: too few architectures, a fidelity or a label twice, no estimator where one should be.
             BadObjective: a metric that nobody measures.
+            BadTable: a fidelity at which a benchmark was not measured.
+            StoreError: a run to learn from that is none, or of another space.
         """
         if architectures < LEAST or near_top < 0:
             raise ArchwrightError(
@@ -159,9 +168,13 @@ class Plan:
         _check_labels([one.folder for one in (main, *asked)] + [NEAR_TOP], "folders")
         for one in (main, *asked):
             search(space, Listed(()), one.estimator, objectives=one.objectives)  # refuses what isn't measured
+            if isinstance(benchmark := find(one.estimator, "benchmark"), Benchmark):
+                for fidelity in one.fidelities:
+                    benchmark.table.level(fidelity)
         own = [_objective(column.objective) for column in columns if column.run == REFERENCE]
         search(space, Listed(()), reference, objectives=list(dict.fromkeys(own)))
-        return cls(space, main, asked, columns, architectures, near_top, seed)
+        learnt = [Learnt.of(space, one.estimator, one.fidelities[0]) for one in asked]
+        return cls(space, main, asked, learnt, columns, architectures, near_top, seed)
 
     def run(self, folder: Path, executor: Executor | None = None, on_answer: OnAnswer | None = None) -> Diagnosis:
         """Asks what isn't answered yet, and computes. See `archwright.diagnose`."""
@@ -178,7 +191,11 @@ class Plan:
                 self._answered(one, (*sample, *mutants), folder, lent, tell)
         finally:
             lent.end()
-        write_json(folder / MANIFEST, {**manifest, "finished": True})
+        known = {
+            one.folder: learnt.as_json(self.space, (*sample, *mutants))
+            for one, learnt in zip(self.candidates, self.learnt, strict=True)
+        }
+        write_json(folder / MANIFEST, {**manifest, "learnt": known, "finished": True})
         diagnosis = Diagnosis.load(folder)
         diagnosis.write()
         return diagnosis

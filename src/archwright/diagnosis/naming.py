@@ -18,19 +18,19 @@ def in_words(estimator: Any, fidelity: float, whole: str | None = None) -> str:
         return f"{count} epoch{'s' if count > 1 else ''}"
     if whole is not None:
         return whole
-    shared = _find(estimator, "along")
+    shared = find(estimator, "along")
     return f"fidelity {fidelity:.3g}" if shared is None else f"{fidelity:.3g} of the {' and '.join(shared)}"
 
 
 def _epochs(estimator: Any) -> int | None:
     """The epochs that full fidelity is, where a lower one is a share of them."""
-    if _find(estimator, "along") == ("epochs",):
-        return int(_find(estimator, "epochs"))
-    table = re.fullmatch(r"(\d+) epochs?", str(getattr(_find(estimator, "benchmark"), "fidelity_of", "")))
+    if find(estimator, "along") == ("epochs",):
+        return int(find(estimator, "epochs"))
+    table = re.fullmatch(r"(\d+) epochs?", str(getattr(find(estimator, "benchmark"), "fidelity_of", "")))
     return None if table is None else int(table[1])
 
 
-def _find(estimator: Any, name: str) -> Any:
+def find(estimator: Any, name: str) -> Any:
     """A field of the estimator, or of the one that it is round."""
     while estimator is not None and not hasattr(estimator, name):
         estimator = getattr(estimator, "of", None)

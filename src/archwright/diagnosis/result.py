@@ -35,6 +35,9 @@ SIZES = ("parameters", "flops")
 ALL, HALF, TOP = "all", "better half", "near the top"
 """Of the fair sample all, the better half by the reference; the best tenth with their mutants."""
 
+LEARNT = "it had learnt from it"
+"""Why an answer doesn't count: it shows what the estimate remembers, not what it can foretell."""
+
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Kind = Literal["reference", "fidelity", "again", "estimator", "metric", "size"]
 
@@ -71,11 +74,13 @@ class Line:
     """How far a candidate ranks as the reference does.
 
     Attributes:
-        answered: of the architectures that the reference answered for, those that it scored; only they count.
-        failures: why it failed for the others, and how often.
+        answered: of the architectures that the reference answered for, those that it scored and had not learnt from;
+            only they count.
+        failures: why the others don't, and how often.
         seconds: of an answer, the median; NaN for a size, and for what came with the reference's answers.
         cost: all its seconds by all of the reference's, for the same architectures, so that what is trained once for
-            all counts. NaN where `seconds` is, or where the reference costs nothing.
+            all counts, and so do the runs that it learnt from. NaN where `seconds` is, or where the reference costs
+            nothing.
         agreement: for `ALL`, `HALF` and `TOP`.
         over: Kendall's tau less that of counting parameters, FLOPs, on the same architectures.
         with_size: Kendall's tau with the numbers of parameters, FLOPs, in place of the reference.
@@ -280,8 +285,16 @@ class Diagnosis:
         metric = column.by.metric
         if column.kind == "size":  # whoever measured it
             return next((item.metrics[metric] for item in self._of[architecture] if metric in item.metrics), math.nan)
-        item = self._answer(column, architecture)
+        item = None if self._knew(column, architecture) else self._answer(column, architecture)
         return math.nan if item is None else item.metrics.get(metric, math.nan)
+
+    def _knew(self, column: Column, architecture: Architecture) -> bool:
+        return architecture.to_json() in self._learnt.get(column.run, ())
+
+    @cached_property
+    def _learnt(self) -> dict[str, frozenset[str]]:
+        """By run, the architectures that its estimator had learnt from."""
+        return {run: frozenset(known["architectures"]) for run, known in self.manifest.get("learnt", {}).items()}
 
     @cached_property
     def _of(self) -> Mapping[Architecture, list[Evaluation]]:
@@ -300,8 +313,12 @@ class Diagnosis:
         return next((item for item in found if item is not None), None)
 
     def _failures(self, column: Column, where: Mask) -> dict[str, int]:
-        items = (self._answer(column, self.architectures[place]) for place in np.flatnonzero(where))
-        return dict(Counter(_reason(item, column.by.metric) for item in items).most_common())
+        missing = [self.architectures[place] for place in np.flatnonzero(where)]
+        reasons = (
+            LEARNT if self._knew(column, one) else _reason(self._answer(column, one), column.by.metric)
+            for one in missing
+        )
+        return dict(Counter(reasons).most_common())
 
     def _seconds(self, column: Column, where: Mask) -> list[float]:
         return [self._from_scratch(column, self.architectures[place]) for place in np.flatnonzero(where)]
@@ -318,7 +335,8 @@ class Diagnosis:
 
     def _cost(self, column: Column, where: Mask) -> float:
         ours, all_of = self._seconds(column, where), self._seconds(self.reference, where)
-        return math.fsum(ours) / math.fsum(all_of) if math.fsum(all_of) > 0 else math.nan
+        before = self.manifest.get("learnt", {}).get(column.run, {}).get("seconds", 0.0)
+        return (math.fsum(ours) + before) / math.fsum(all_of) if math.fsum(all_of) > 0 else math.nan
 
     def _table_rows(self) -> Iterator[Sequence[Any]]:
         parts = ("value", "low", "high")

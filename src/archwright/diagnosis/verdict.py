@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from archwright.compare import display
-from archwright.diagnosis.result import ALL, HALF, TOP, Diagnosis, Line
+from archwright.diagnosis.result import ALL, HALF, LEARNT, TOP, Diagnosis, Line
 from archwright.diagnosis.statistics import Figure
 
 STRONG, FAIR = 0.6, 0.3
@@ -208,6 +208,12 @@ def _about_sample(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _failures(label: str, reasons: Mapping[str, int], total: int) -> Iterator[str]:
+    if known := reasons.get(LEARNT, 0):
+        yield (
+            f"{_start(label)} had learnt from {known} of {total} architectures, which are left out, since there it "
+            "remembers: let it learn from another sample."
+        )
+        reasons = {reason: count for reason, count in reasons.items() if reason != LEARNT}
     if reasons:
         count, common = sum(reasons.values()), max(reasons, key=reasons.__getitem__)
         often = f"{reasons[common]} times: " if len(reasons) > 1 else ""

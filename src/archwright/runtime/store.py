@@ -228,7 +228,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise StoreError(f"there is no run {folder}")
     if not (folder / "manifest.json").is_file():
-        raise StoreError(f"{folder} is no run of archwright: it has no manifest.json")
+        pages = ", ".join(str(page) for page in sorted(folder.glob("*.html")))  # such as a diagnosis's
+        hint = f"; see {pages}" if pages else ""
+        raise StoreError(f"{folder} is no run of archwright: it has no manifest.json{hint}")
     manifest = read_json(folder / "manifest.json")
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if not isinstance(manifest, dict) or not isinstance(version, int):
