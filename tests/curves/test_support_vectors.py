@@ -68,6 +68,19 @@ def test_what_it_has_to_know_it_says():
         SupportVectors(least=3)
 
 
+def test_what_has_learnt_keeps_what_it_learnt_until_there_is_more():
+    known, more = population(20, 5), population(21, 6)
+    learnt = SupportVectors(least=20, draws=2).fit(known, seed=1)
+    assert learnt.fit((), seed=2) is learnt
+    assert learnt.fit(more).known == tuple(more)
+
+
+def test_numbers_that_no_known_curve_has_are_left_aside():
+    known = [Known(one.curve) for one in population(20, 7)]
+    learnt = SupportVectors(least=20, draws=2).fit(known)
+    assert learnt.predict(known[0].curve[:5], 20, (3.0, 7.0)) == learnt.predict(known[0].curve[:5], 20)
+
+
 def test_equal_curves_have_equal_ends():
     found = SupportVectors(least=10, draws=2).fit([Known((0.5,) * 8)] * 10).predict([0.5, 0.5], 8)
     assert (found.mean, found.std) == (pytest.approx(0.5), 0.0)

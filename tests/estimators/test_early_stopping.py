@@ -7,10 +7,10 @@ import pytest
 import archwright as aw
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
-from archwright.core.objective import Goal
+from archwright.core.objective import Goal, parse
 from archwright.core.trial import Evaluation, Trial
 from archwright.curves import Known, LastValue, ParametricMixture, Prediction, SupportVectors
-from archwright.estimators import EarlyStopping, Training
+from archwright.estimators import EarlyStopping, Staged, Training
 from archwright.estimators.course import Course
 from archwright.estimators.early_stopping import Standing
 from archwright.tasks import Split, Splits, Task
@@ -91,7 +91,7 @@ class Says:
 
 
 def told(best=None, known=()):
-    return Standing(best, tuple(known)), "inner"
+    return Standing(rivals={} if best is None else {(): best}, known=tuple(known)), "inner"
 
 
 def asked(of, by, space, architectures, briefing=None, **settings):
@@ -175,7 +175,7 @@ def test_it_watches_beside_others_and_hands_on_what_is_inside(space, architectur
 def test_nested_it_stays_stopped(space, architectures):
     inner = EarlyStopping(Scripted(), by=Says((HOPELESS,)))
     outer = EarlyStopping(inner, by=Says((HOPEFUL,)))
-    answer = outer.estimate(space, Trial(architectures[0]), (Standing(0.65), told(0.65)))
+    answer = outer.estimate(space, Trial(architectures[0]), (told(0.65)[0], told(0.65)))
     assert answer.metrics["stopped"] == 1.0
 
 
@@ -200,22 +200,21 @@ def test_the_briefing_is_the_best_that_went_to_its_end(space, architectures):
     )
     trial = Trial(architectures[0])
     plain = EarlyStopping(Scripted(), by=LastValue())
-    assert plain.briefing(space, history, trial) == (Standing(0.7), "inner")
-    assert plain.briefing(space, history, replace(trial, fidelity=0.5))[0] == Standing(0.95)
+    bounded = (parse("parameters <= 10"),)
+    assert plain.briefing(space, history, trial) == (Standing(bounded, {(): 0.7}), "inner")
+    assert plain.briefing(space, history, replace(trial, fidelity=0.5))[0] == Standing(bounded, {(): 0.95})
     assert plain.briefing(space, History("valid_accuracy"), trial)[0] == Standing()
     learning, _ = EarlyStopping(Scripted(), by=Says((HOPEFUL,), least=1)).briefing(space, history, trial)
-    assert learning.best == 0.7
-    assert [one.architecture for one in learning.known] == [architectures[place] for place in (0, 3, 5)]
-    assert learning.known[0] == Known((0.0, *np.linspace(0, 0.7, 4)[1:]), architectures[0], (5.0, 9.0))
+    assert learning == Standing(bounded, {(): 0.7}, tuple(history[position] for position in (0, 3, 6)))
 
 
 def test_what_learns_from_curves_waits_until_there_are_enough(space, architectures):
     by = Says((HOPELESS,), least=2)
-    one = Known(CURVE, architectures[1], (3.0, 7.0))
+    one = Scripted().train(space, Trial(architectures[1]))
     assert asked(Scripted(), by, space, architectures, told(0.9, [one])).metrics["stopped"] == 0.0
     assert by.learnt == by.asked == []
     assert asked(Scripted(), by, space, architectures, told(0.9, [one, one])).metrics["stopped"] == 1.0
-    assert by.learnt == [(one, one)]
+    assert by.learnt == [(Known(CURVE, architectures[1], (3.0, 7.0)),) * 2]
     assert by.asked[0][:3] == (5, 10, (3.0, 7.0))
 
 
@@ -274,11 +273,153 @@ def test_by_default_nothing_is_predicted_before_thirty_curves_are_known(space, a
     estimator, trial = EarlyStopping(Scripted()), Trial(architectures[0])
     rng = np.random.default_rng(0)
     ends = rng.uniform(0.3, 0.9, 30)
-    known = [Known(tuple(end * np.array(CURVE) / 0.6), architectures[1], (3.0, 7.0)) for end in ends]
+    known = [Scripted(tuple(end * np.array(CURVE) / 0.6)).estimate(space, Trial(architectures[1])) for end in ends]
     few, enough = (estimator.estimate(space, trial, told(0.9, known[:count])).metrics for count in (29, 30))
     assert "predicted_at" not in few
     assert enough["predicted_accuracy"] == pytest.approx(0.6, abs=0.05)  # the script goes on as all of them do
     assert enough["stopped"] == 1.0
+
+
+@dataclass(frozen=True)
+class Unweighed(Scripted):
+    """A training that knows nothing of its networks."""
+
+    def preflight(self, space, trial):
+        return {}
+
+
+@dataclass(frozen=True)
+class Cheap:
+    """Measures what the training doesn't."""
+
+    metrics = frozenset({"synflow", "parameters", "flops"})
+
+    def estimate(self, space, trial):
+        return Evaluation(trial, {"synflow": 1.0, "parameters": 3.0, "flops": 7.0})
+
+
+def searched(space, estimator, objectives, evaluations):
+    run = aw.search(space, aw.strategies.Random(), estimator, objectives=objectives)
+    list(aw.budget(run, evaluations=evaluations))
+    return run.history
+
+
+def test_an_extrapolator_is_told_only_what_the_training_tells_of_itself(space):
+    by = SupportVectors(least=5, draws=2)
+    found = searched(space, Staged(Cheap(), EarlyStopping(Unweighed(), by=by), keep=1.0), "valid_accuracy", 8)
+    assert [one.failure for one in found] == [None] * 8
+    assert ["predicted_at" in one.metrics for one in found] == [False] * 5 + [True] * 3
+    assert "parameters" in found[0].metrics
+
+
+def test_curves_that_lack_a_number_are_not_learnt_from(space, architectures):
+    one = Scripted().train(space, Trial(architectures[1]))
+    by, without = Says((HOPELESS,), least=1), Unweighed().train(space, Trial(architectures[2]))
+    asked(Scripted(), by, space, architectures, told(0.9, [without, one]))
+    assert by.learnt == [(Known(CURVE, architectures[1], (3.0, 7.0)),)]
+
+
+@pytest.mark.parametrize("numbers", [(), (3.0, 7.0)])
+def test_an_extrapolator_that_has_learnt_before_is_of_use_at_once(numbers, space):
+    known = [Known(tuple(end * np.array(CURVE)), None, numbers) for end in np.linspace(0.2, 1.2, 10)]
+    by = SupportVectors(least=10, draws=3).fit(known)
+    found = searched(space, EarlyStopping(Scripted(), by=by), "valid_accuracy", 2)
+    assert [one.failure for one in found] == [None] * 2
+    wanted = by.predict(CURVE[:5], 10, numbers).mean
+    assert [one.metrics["predicted_accuracy"] for one in found] == [wanted] * 2
+
+
+@pytest.mark.parametrize("known", [Known(CURVE, None, (1.0,) * 3), Known(CURVE[:9], None, (3.0, 7.0))])
+def test_a_prediction_that_cannot_be_made_fails_no_training(known, space, architectures):
+    by = SupportVectors(least=10, draws=2).fit([known] * 10)  # other numbers; too few epochs
+    answer = asked(Scripted(), by, space, architectures, told(0.9))
+    assert answer.curve == CURVE
+    assert "predicted_at" not in answer.metrics
+
+
+@dataclass(frozen=True)
+class Sized(Scripted):
+    """The larger a network, the better it ends; the loss rises in the course of its training."""
+
+    metrics = frozenset({"valid_accuracy", "valid_loss", "parameters", "flops", "epochs"})
+
+    def preflight(self, space, trial):
+        return {"parameters": 1.0 + sum(number for _, number in trial.architecture), "flops": 1.0}
+
+    def end(self, trial):
+        return 0.3 + 0.3 * self.preflight(None, trial)["parameters"] / 25
+
+    def train(self, space, trial, course=Course(), briefing=None):
+        scaled = Scripted(tuple(score / 0.6 * self.end(trial) for score in CURVE))
+        answer = scaled.train(space, trial, course, briefing)
+        loss = 1.0 - self.end(trial) + len(answer.curve)
+        return replace(answer, metrics={**answer.metrics, "valid_loss": loss, **self.preflight(space, trial)})
+
+
+@dataclass(frozen=True)
+class Rough:
+    """Promises too much: the latest score, and two thirds."""
+
+    least: int = 0
+
+    def fit(self, known, seed=0):
+        return self
+
+    def predict(self, curve, horizon, numbers=(), seed=0):
+        return Prediction(curve[-1] * 5 / 3, 0.001)
+
+
+def test_with_a_second_objective_only_those_that_are_no_worse_in_it_count(space, architectures):
+    estimator = EarlyStopping(Sized(), by=LastValue())
+    history = searched(space, estimator, ["valid_accuracy", "min:parameters"], 60)
+    front = {scored.evaluation.metrics["parameters"]: scored.evaluation for scored in history.front()}
+    assert set(front) == {one.metrics["parameters"] for one in history}  # here, each size is worth having
+    assert all(one.metrics["valid_accuracy"] == one.curve[-1] for one in front.values())
+    estimator = EarlyStopping(Scripted(), by=Says((HOPELESS,)))
+    standing = Standing((parse("min:parameters"),), {(2.0,): 0.5, (3.0,): 0.65, (4.0,): 0.9})
+    for rivals, stopped in ((standing.rivals, 1.0), ({(2.0,): 0.5, (4.0,): 0.9}, 0.0), ({(4.0,): 0.9}, 0.0)):
+        answer = estimator.estimate(space, Trial(architectures[0]), (replace(standing, rivals=rivals), None))
+        assert answer.metrics["stopped"] == stopped
+
+
+@pytest.mark.parametrize("wanted", ["valid_loss", ["valid_accuracy", "valid_loss"], ["valid_accuracy", "epochs <= 9"]])
+def test_no_training_is_ended_that_has_to_be_whole_to_tell_what_is_wanted(wanted, space):
+    estimator = EarlyStopping(Sized(), by=Rough(), certain=0.01)
+    history = searched(space, estimator, wanted, 12)
+    assert [one.metrics["stopped"] for one in history] == [0.0] * 12
+    assert all("predicted_at" in one.metrics for one in history)
+    assert any(one.metrics["stopped"] for one in searched(space, estimator, "valid_accuracy", 12))
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Hopes, until a curve is as long as that."""
+
+    length: int
+    least: int = 0
+
+    def fit(self, known, seed=0):
+        return self
+
+    def predict(self, curve, horizon, numbers=(), seed=0):
+        return HOPELESS if len(curve) >= self.length else HOPEFUL
+
+
+@pytest.mark.parametrize("ends", [2, 3])
+def test_asked_again_an_ended_training_gives_the_same_answer(ends, task, space, architectures, tmp_path):
+    estimator = EarlyStopping(Training(task, epochs=4), by=Ends(ends), warmup=1, every=1).stored(str(tmp_path))
+    first, again = (estimator.estimate(space, Trial(architectures[0]), (told(0.65)[0], None)) for _ in range(2))
+    assert first.metrics["predicted_at"] == ends
+    assert again.curve == first.curve
+    assert again.metrics == {**first.metrics, "epochs": 0.0}
+
+
+def test_a_training_that_goes_on_shows_the_same_first_prediction(task, space, architectures, tmp_path):
+    estimator = EarlyStopping(Training(task, epochs=4), by=LastValue(), warmup=1, every=1)
+    kept = estimator.stored(str(tmp_path))
+    kept.estimate(space, Trial(architectures[0], fidelity=0.5))
+    whole, parts = (one.estimate(space, Trial(architectures[0])) for one in (estimator, kept))
+    assert parts.metrics == {**whole.metrics, "epochs": 2.0}
 
 
 def test_it_needs_a_training():

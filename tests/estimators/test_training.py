@@ -7,6 +7,7 @@ from torch import nn
 import archwright as aw
 from archwright.core.errors import ArchwrightError
 from archwright.estimators import Training
+from archwright.estimators.course import Course
 from archwright.estimators.training import Setting, fewer_epochs, less_data, lower_resolution, narrower
 
 
@@ -107,6 +108,16 @@ def test_checkpoints_of_other_settings_are_not_mixed_up(task, space, architectur
     for epochs in (4, 8):
         Training(task, epochs=epochs).stored(str(tmp_path)).estimate(space, aw.Trial(architecture, 0.25))
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def test_what_watches_sees_a_continued_training_from_its_first_epoch(task, space, architecture, tmp_path):
+    kept, seen = Training(task, epochs=4).stored(str(tmp_path)), []
+    part = kept.estimate(space, aw.Trial(architecture, 0.5))
+    course = Course().and_watch(lambda curve, epochs: seen.append((tuple(curve), epochs)) or len(curve) == 2)
+    answer = kept.train(space, aw.Trial(architecture), course)
+    assert seen == [(part.curve[:1], 4), (part.curve, 4)]
+    assert answer.metrics == {**part.metrics, "epochs": 0.0}
+    assert answer.curve == part.curve
 
 
 class Wrong(nn.Module):

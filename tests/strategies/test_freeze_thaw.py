@@ -108,6 +108,18 @@ def test_a_curve_is_the_evaluations_own_or_made_of_what_was_asked():
     assert (step.times, step.values) == ((0.2, 0.4), (-0.5, -0.6))
 
 
+def test_an_own_curve_takes_the_place_of_the_earlier_ones():
+    scores, trials = (0.1, 0.2, 0.3, 0.4), [Trial(architecture(0.1), level) for level in (0.1, 0.2, 0.3)]
+    answers = [
+        (trial, {"valid_accuracy": scores[epochs - 1]}, scores[:epochs])
+        for trial, epochs in zip(trials, (1, 2, 4), strict=True)  # of 12: no multiples of the level
+    ]
+    for order in (answers, answers[::-1]):
+        history = history_of("valid_accuracy", *order)
+        (found,) = curves(history, history.succeeded, losses(history))
+        assert (found.times, found.values) == ((0.075, 0.15, 0.225, 0.3), (-0.1, -0.2, -0.3, -0.4))
+
+
 def test_a_curve_of_something_else_is_not_read():
     trial = Trial(architecture(0.1), 0.5)
     for goal, metrics in (("min:loss", {"loss": 0.2}), (["min:loss", "min:flops"], {"loss": 0.9, "flops": 3.0})):

@@ -363,7 +363,7 @@ def diagnose(
     ] = None,
     fidelities: Annotated[
         list[str] | None,
-        typer.Option(help="The reference at lower fidelities, such as 0.11,0.33.", rich_help_panel="Estimates"),
+        typer.Option(help="The reference at lower fidelities, such as 0.11,1/3.", rich_help_panel="Estimates"),
     ] = None,
     metrics: Annotated[
         list[str] | None,

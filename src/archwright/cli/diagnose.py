@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,13 +146,20 @@ def _estimators(texts: Sequence[str], parts: _Parts) -> dict[str, Any]:
             if parts.task is not None:
                 check_open(parts.space, estimator, parts.task)
         except ArchwrightError as error:
-            mistakes += str(error).splitlines()
+            mistakes += map(_without_task if parts.task is None else str, str(error).splitlines())
             continue
         judged_by = _items([goals]) if isinstance(goals, str) else map(str, goals)  # a list in a file
         found[label] = Candidate(estimator, tuple(filter(None, judged_by)))
     if mistakes:
         raise Mistakes(mistakes)
     return found
+
+
+def _without_task(mistake: str) -> str:
+    """Says how to give the task that an estimator lacks: it is no field that can be set."""
+    return re.sub(
+        r"needs --\S*\btask$", "needs a task; give one beside --benchmark: archwright diagnose digits ...", mistake
+    )
 
 
 def _items(texts: Sequence[str]) -> list[str]:
@@ -163,9 +171,11 @@ def _numbers(texts: Sequence[str]) -> list[float]:
     found = []
     for text in _items(texts):
         try:
-            found.append(float(text))
-        except ValueError:
-            raise ArchwrightError(f"--fidelities: found {text!r}, wanted numbers between 0 and 1") from None
+            found.append(float(Fraction(text)))
+        except (ValueError, ZeroDivisionError):
+            raise ArchwrightError(
+                f"--fidelities: found {text!r}, wanted numbers between 0 and 1, such as 0.25 or 1/3"
+            ) from None
     return found
 
 

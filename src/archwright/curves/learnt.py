@@ -71,15 +71,16 @@ class Learnt:
         return 0
 
     def fit(self, known: Sequence[Known], seed: int = 0) -> Learnt:
-        """The same settings with other curves."""
-        return self.settings.fit(known, seed)
+        """The same settings with other curves; itself if there are none."""
+        return self.settings.fit(known, seed) if known else self
 
     def predict(self, curve: Sequence[float], horizon: int, numbers: Sequence[float] = (), seed: int = 0) -> Prediction:
-        """The model's prediction.
+        """The model's prediction; without the numbers, where no known curve has any.
 
         Raises:
             ArchwrightError: fewer than `least` of the known curves reach the horizon, or they have other numbers.
         """
+        numbers = numbers if any(one.numbers for one in self.known) else ()
         if any(len(one.numbers) != len(numbers) for one in self.known):
             raise ArchwrightError(f"this curve comes with {len(numbers)} numbers, and not all of the known ones do")
         if horizon not in self._models:

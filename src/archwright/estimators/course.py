@@ -36,8 +36,9 @@ class Course:
 
     Attributes:
         begin: called with the fresh network before its first epoch; not where a training continues from a checkpoint.
-        watch: called after each epoch with the learning curve so far and with how many epochs this trial is to reach;
-            True ends the training there.
+        watch: called after each epoch with the learning curve so far and with how many epochs this trial is to reach
+            (where a training continues from a checkpoint, first for each epoch that it has behind it); True ends the
+            training there.
         finish: called with the trained network, before its checkpoint is written.
     """
 

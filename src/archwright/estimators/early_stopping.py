@@ -9,6 +9,7 @@ from typing import Any
 from archwright.core.asking import briefing_of
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
+from archwright.core.objective import Constraint, Objective, minimize
 from archwright.core.rng import seed_for
 from archwright.core.trial import Evaluation, Trial
 from archwright.curves.extrapolator import Extrapolator, Known, Prediction
@@ -18,22 +19,34 @@ from archwright.estimators.wrapped import TakesPart
 from archwright.spaces.space import Space
 
 NUMBERS = ("parameters", "flops")
-"""What an extrapolator is told of an architecture, where the estimator measures it before a training."""
+"""What an extrapolator is told of an architecture, where the training inside tells it beforehand."""
 LATEST = 300
 """So many of the known curves, the latest, an extrapolator learns from at most."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a search knows when a trial begins.
+    """What a search wants, and what it knows when a trial begins of trainings to the end at the trial's fidelity.
 
     Attributes:
-        best: the best score of a training to the end, at the trial's fidelity; None if there is none.
-        known: such trainings, for an extrapolator that learns from them.
+        beside: the objectives and constraints that aren't about the score.
+        rivals: by the losses in those objectives, the best score of a training that keeps the constraints.
+        known: the latest such trainings, for an extrapolator that learns from their curves.
     """
 
-    best: float | None = None
-    known: tuple[Known, ...] = ()
+    beside: tuple[Objective | Constraint, ...] = ()
+    rivals: Mapping[tuple[float, ...], float] = field(default_factory=dict)
+    known: tuple[Evaluation, ...] = ()
+
+    def losses(self, evaluation: Evaluation) -> tuple[float, ...]:
+        """Those in the objectives beside the score."""
+        return tuple(one.loss(evaluation) for one in self.beside if isinstance(one, Objective))
+
+    def best(self, losses: tuple[float, ...]) -> float | None:
+        """The best score of those that are no worse in the other objectives; None if there are none."""
+        rivals = self.rivals.items()
+        no_worse = (score for other, score in rivals if all(a <= b for a, b in zip(other, losses, strict=True)))
+        return max(no_worse, default=None)
 
 
 @dataclass(frozen=True)
@@ -50,8 +63,12 @@ class EarlyStopping(TakesPart):
     was ended this is the prediction that ended it. Of one that went on to its end it is the first one, made after as
     many epochs in each training: beside the true score it shows how far the extrapolator is to be trusted.
 
-    The best is that of trainings at the same fidelity that keep the constraints. An extrapolator that learns from
-    complete curves makes no prediction, and ends nothing, before enough of them are known.
+    The best is that of trainings at the same fidelity that keep the constraints and are no worse in the other
+    objectives. Where an objective or constraint beside the score is not known before a training, as `valid_loss` and
+    `latency_ms` aren't, none is ended.
+
+    An extrapolator that learns from complete curves makes no prediction, and ends nothing, before enough of them are
+    known; nor does one that was fitted beforehand, to curves of fewer epochs or with other numbers.
 
     Attributes:
         by: the extrapolator; by default one that learns from 30 complete curves or more (Baker et al., 2017b), since
@@ -85,8 +102,10 @@ class EarlyStopping(TakesPart):
         return super().metrics | {f"predicted_{self.task.score}", "predicted_std", "predicted_at", "stopped"}
 
     def briefing(self, space: Space, history: History, trial: Trial) -> tuple[Standing, Any]:
-        """The best score, the curves to learn from, and what the estimator inside wants to know."""
+        """The best scores, the curves to learn from, and what the estimator inside wants to know."""
         metric = f"valid_{self.task.score}"
+        beside = tuple(one for one in history.goal.wanted if one.metric != metric or one == minimize(metric))
+        standing = Standing(beside)
         whole = [
             scored
             for scored in history.succeeded
@@ -96,17 +115,29 @@ class EarlyStopping(TakesPart):
             and metric in scored.evaluation.metrics
             and not scored.evaluation.metrics.get("stopped")
         ]
-        feasible = [scored.evaluation.metrics[metric] for scored in whole if scored.violation == 0.0]
-        latest = [scored.evaluation for scored in whole[-LATEST:]] if self.by.least else []
-        known = tuple(Known(one.curve, one.trial.architecture, _numbers(one.metrics)) for one in latest)
-        return Standing(max(feasible, default=None), known), briefing_of(self.of, space, history, trial)
+        rivals: dict[tuple[float, ...], float] = {}
+        for scored in whole:
+            if scored.violation == 0.0:
+                losses, score = standing.losses(scored.evaluation), scored.evaluation.metrics[metric]
+                rivals[losses] = max(score, rivals.get(losses, score))
+        known = tuple(scored.evaluation for scored in whole[-LATEST:]) if self.by.least else ()
+        return replace(standing, rivals=rivals, known=known), briefing_of(self.of, space, history, trial)
 
     def train(self, space: Space, trial: Trial, course: Course = Course(), briefing: Any = None) -> Evaluation:
         """Trains to the end, or as far as it is worth it."""
         standing, inner = briefing if briefing is not None else (Standing(), None)
+        before = self.preflight(space, trial)
+        names = [name for name in NUMBERS if name in before]
+        known = [
+            Known(one.curve, one.trial.architecture, tuple(one.metrics[name] for name in names))
+            for one in standing.known
+            if all(name in one.metrics for name in names)
+        ]
         seed = seed_for("curve", trial.seed)
-        by = self.by.fit(standing.known, seed) if len(standing.known) >= self.by.least else None
-        numbers = _numbers(self.preflight(space, trial)) if by is not None and self.by.least else ()
+        by = self.by.fit(known, seed) if len(known) >= self.by.least else None
+        numbers = tuple(float(before[name]) for name in names)
+        may_end = all(one.metric in before for one in standing.beside)
+        best = standing.best(standing.losses(Evaluation(trial, before))) if may_end else None
         made: list[tuple[int, Prediction]] = []
         stopped = False
 
@@ -115,8 +146,12 @@ class EarlyStopping(TakesPart):
             seen = len(curve)
             if by is None or not self.warmup <= seen < epochs or (seen - self.warmup) % self.every:
                 return False
-            made.append((seen, by.predict(curve, epochs, numbers, seed_for(seed, seen))))
-            stopped = self.ends(made[-1][1], standing.best)
+            try:
+                prediction = by.predict(curve, epochs, numbers, seed_for(seed, seen))
+            except (ArchwrightError, ValueError):  # too few curves of so many epochs, other numbers, a score of nan
+                return False
+            made.append((seen, prediction))
+            stopped = may_end and self.ends(prediction, best)
             return stopped
 
         evaluation = self.of.train(space, trial, course.and_watch(watch), inner)
@@ -134,7 +169,3 @@ class EarlyStopping(TakesPart):
         """Whether a prediction ends a training, when `best` is the best score so far."""
         hopeless = best is not None and prediction.exceeds(best) < self.threshold
         return hopeless or prediction.std < self.certain
-
-
-def _numbers(metrics: Mapping[str, float]) -> tuple[float, ...]:
-    return tuple(float(metrics[name]) for name in NUMBERS if name in metrics)

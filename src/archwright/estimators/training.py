@@ -163,7 +163,8 @@ class Training:
             for act in course.begin:
                 act(network)
         metrics: dict[str, float] = {}
-        ended = False
+        past = (fit.progress.curve[:seen] for seen in range(1, known + 1))
+        ended = any(watch(curve, setting.epochs) for curve in past for watch in course.watch)
         while fit.progress.epoch < setting.epochs and not ended:
             fit.run_epoch()
             metrics = score(network, self.task, setting.valid, device, given.precision)

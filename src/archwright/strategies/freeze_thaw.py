@@ -137,8 +137,13 @@ def curves(history: History, succeeded: Sequence[Scored], losses: Array) -> dict
     for scored, loss in zip(succeeded, losses.tolist(), strict=True):
         trial = scored.evaluation.trial
         training = trial.architecture, trial.seed
-        values.setdefault(training, {}).update(own_curve(history, scored) or {round(trial.fidelity, DIGITS): loss})
-        if training not in last or last[training].evaluation.trial.fidelity < trial.fidelity:
+        highest = training not in last or last[training].evaluation.trial.fidelity < trial.fidelity
+        own = own_curve(history, scored)
+        if not own:
+            values.setdefault(training, {})[round(trial.fidelity, DIGITS)] = loss
+        elif highest:  # it holds all that came before, at times of its own
+            values[training] = own
+        if highest:
             last[training] = scored
     found = {}
     for training, points in values.items():
