@@ -1,6 +1,7 @@
 """Recipes: their papers' numbers at full scale, and every one at work at a small one."""
 
 import itertools
+from dataclasses import replace
 from operator import attrgetter
 
 import pytest
@@ -280,6 +281,37 @@ def test_a_small_recipe_runs_and_its_winner_builds(name, task, text):
     network = recipe.space.build(winner.trial.architecture, task.signature)
     assert network.eval()(task.prepare(task.valid.inputs[:2])).shape == (2, *task.signature.output_shape)
     assert rebuildable(describe([recipe.space, recipe.strategy]))
+
+
+class Quick:
+    """Answers at once."""
+
+    def estimate(self, space, trial):
+        return aw.Evaluation(trial, {"valid_accuracy": len(trial.architecture) + trial.fidelity})
+
+
+@pytest.mark.parametrize("scale", [1e-4, 3e-3, 0.03, 0.2, 1.0])
+@pytest.mark.parametrize("name", ["asha", "bohb", "hyperband"])
+def test_at_any_scale_some_are_promoted_up_to_full_fidelity(name, scale, task):
+    recipe = replace(getattr(aw.recipes, name)(task, scale), estimator=Quick())
+    run = recipe.search()
+    for _ in run:
+        pass
+    history = run.history
+    ended = [e for e in history if e.trial.fidelity == 1.0 and e.trial.parent is not None]
+    assert ended
+    for evaluation in ended:
+        parent = history[evaluation.trial.parent].trial
+        assert parent.architecture == evaluation.trial.architecture
+        assert parent.fidelity < 1.0
+
+
+@pytest.mark.parametrize("name", ["baker_curves", "domhan"])
+def test_a_small_recipe_predicts_curves(name, task):
+    recipe = getattr(aw.recipes, name)(task, scale=1e-4)
+    with recipe.search(seed=2) as run:
+        predicted = next((e for e in run if "predicted_at" in e.metrics), None)
+    assert predicted is not None
 
 
 def test_a_recipe_stops_at_its_budget(task):

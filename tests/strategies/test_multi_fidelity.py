@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 import archwright as aw
+from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Trial
+from archwright.strategies.ladder import Ladder
 from archwright.strategies.multi_fidelity import enough_for
 from archwright.strategies.rungs import is_promotion
 from archwright.testing import spaces_to_survive
-from tests.strategies.test_rungs import Noisy, architecture, edges, loss_of, note
+from tests.strategies.test_rungs import Noisy, architecture, edges, loss_of, note, run
 
 
 def test_enough_for_a_model_is_three_more_than_there_are_decisions():
@@ -71,3 +73,60 @@ def test_whatever_the_order_of_arrival_what_is_remembered_changes_no_proposal(st
             history.ask(trial)
         number = list(history.pending)[int(rng.integers(5))]
         history.append(number, estimator.estimate(edges(), history.pending[number]))
+
+
+class Noting:
+    """Notes what a sampler names."""
+
+    def __init__(self, of):
+        self.of, self.named = of, set()
+
+    def propose(self, space, history, rng):
+        trial = self.of.propose(space, history, rng)
+        self.named |= set() if trial is None else {trial.architecture}
+        return trial
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        aw.strategies.SuccessiveHalving(lowest=1 / 9),
+        aw.strategies.Hyperband(lowest=1 / 9),
+        aw.strategies.ASHA(lowest=1 / 9),
+        aw.strategies.Rising(lowest=1 / 9, evaluations=80),
+    ],
+    ids=lambda strategy: type(strategy).__name__,
+)
+def test_a_sampler_that_waits_for_its_answers_is_no_random_search(strategy):
+    noting = Noting(aw.strategies.NASH(children=4))
+    history = run(replace(strategy, of=noting, enough=5), 200).history
+    starts = [e for e in history if not is_promotion(history, e.trial)]
+    assert len(starts) > 100
+    assert sum(e.trial.architecture in noting.named for e in starts) > 0.9 * len(starts)
+    late = starts[len(starts) // 2 :]
+    assert sum(e.trial.parent is not None for e in late) > 0.9 * len(late)
+
+
+def test_a_strategy_that_proposes_nothing_is_refused():
+    for outer in (aw.strategies.Hyperband, aw.strategies.ASHA, aw.strategies.Rising, aw.strategies.SuccessiveHalving):
+        with pytest.raises(ArchwrightError, match=f"DARTS proposes no architectures.*inside {outer.__name__}"):
+            outer(aw.strategies.DARTS())
+
+
+def test_of_a_repeated_answer_what_was_trained_is_promoted():
+    strategy, history, streams = aw.strategies.SuccessiveHalving(lowest=1 / 3), History("min:loss"), Streams(0)
+    for number, loss in enumerate((1.0, 2.0, 3.0)):
+        note(history, Trial(architecture(number), 1 / 3), metrics={"loss": loss})
+    note(history, strategy.propose(edges(), history, streams[3]), metrics={"loss": 1.0})
+    twin = note(history, Trial(architecture(7), 1 / 3), metrics={"loss": 2.0}, reused=1)  # in the second bracket
+    for number in (8, 9):
+        note(history, Trial(architecture(number), 1 / 3), metrics={"loss": 4.0})
+    trial = strategy.propose(edges(), history, streams[history.asked])
+    assert trial == Trial(architecture(1), 1.0, parent=twin)
+    position = note(history, trial, metrics={"loss": 0.5})
+    assert strategy.propose(edges(), history, streams[history.asked]).fidelity == 1 / 3  # the bracket is at its end
+    ladder = Ladder(strategy.rungs.levels)
+    ladder.read(history)
+    assert ladder.promotions == {0: 3, twin: position}
+    seen = ladder.views[1.0].history
+    assert [e.trial.architecture for e in seen] == [architecture(0), architecture(7)]  # as it was asked

@@ -5,7 +5,7 @@ from archwright.core.errors import ArchwrightError
 from archwright.strategies import Rising
 from archwright.strategies.rungs import is_promotion
 from archwright.testing import check_strategy
-from tests.strategies.test_rungs import run
+from tests.strategies.test_rungs import edges, run
 
 
 def test_the_fidelity_rises_step_by_step():
@@ -49,3 +49,14 @@ def test_numbers_that_make_no_sense():
 def test_it_keeps_its_promises():
     check_strategy(Rising(evaluations=30, carried=3))
     check_strategy(Rising(aw.strategies.RegularizedEvolution(population=8, sample=4), evaluations=30, enough=5))
+
+
+def test_what_is_carried_is_enough_for_the_sampler():
+    of = aw.strategies.RegularizedEvolution(population=8, sample=4)
+    history = run(Rising(of, lowest=1 / 3, evaluations=40, carried=6), 60, space=edges(4, 40)).history
+    born = [e for e in history if e.trial.fidelity == 1.0 and e.trial.parent is not None]
+    assert len(born) == 20
+    assert {history[e.trial.parent].trial.fidelity for e in born[6:]} == {1.0}
+    assert Rising(carried=6)._enough(edges(4, 40)) == 6
+    assert Rising(carried=6)._enough(edges(4, 2)) == 2 + 3
+    assert Rising(carried=0)._enough(edges(4, 40)) == 40 + 3  # and not the first that comes

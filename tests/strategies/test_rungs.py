@@ -8,7 +8,7 @@ from archwright.core.history import History, best_of
 from archwright.core.rng import seed_for
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
-from archwright.strategies.rungs import Ranking, Rungs, is_promotion, promoted
+from archwright.strategies.rungs import Bracket, Ranking, Rungs, is_promotion, promoted, trained
 
 LEVELS = (1 / 9, 1 / 3, 1.0)
 
@@ -129,3 +129,20 @@ def test_a_promotion_is_told_by_its_parent():
     assert not is_promotion(history, Trial(architecture(2), 0.5, parent=first))
     assert not is_promotion(history, Trial(architecture(1), 0.5))
     assert not is_promotion(history, Trial(architecture(1), 0.5, parent=7))  # a history that was given in part
+
+
+def test_what_goes_on_from_the_answer_that_its_parent_repeats_is_a_promotion_too():
+    history = History("min:loss")
+    first = note(history, Trial(architecture(1), 0.1), metrics={"loss": 1.0})
+    twin = note(history, Trial(architecture(2), 0.1), metrics={"loss": 1.0}, reused=first)
+    assert [trained(history, position) for position in (first, twin)] == [architecture(1)] * 2
+    for values in (1, 2):
+        assert is_promotion(history, Trial(architecture(values), 0.5, parent=twin))
+    assert not is_promotion(history, Trial(architecture(2), 0.5, parent=first))
+    assert not is_promotion(history, Trial(architecture(1), 0.5, seed=1, parent=twin))
+    part = History("min:loss", history[1:])  # what it repeats is not there
+    assert trained(part, 0) == architecture(2)
+
+
+def test_a_bracket_counts_its_trials():
+    assert Bracket((9, 3, 1), LEVELS).trials == 13

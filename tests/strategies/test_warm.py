@@ -131,3 +131,17 @@ def test_zero_cost_warms_a_search():
     pool = {space.key(made): made for made in drawn(space, 0, 6)}.values()
     known = sorted((cheap.estimate(space, aw.Trial(made)).metrics["synflow"] for made in pool), reverse=True)
     assert [first, second] == known[:2]
+
+
+def test_what_breaks_a_constraint_of_the_cheap_metrics_is_left_out(space):
+    goal = ["min:accuracy", "loss <= 12"]
+    warm = Warm(Random(), Sum(), "max:loss", pool=60, first=5)
+    history, streams = History(goal), Streams(1)
+    for number in range(5):
+        history.ask(warm.propose(space, history, streams[number]))
+    kept = sorted((total(made) for made in set(drawn(space, 1, 60)) if total(made) <= 12), reverse=True)
+    assert [total(trial.architecture) for trial in history.pending.values()] == kept[:5]
+    free = warm.propose(space, History("min:accuracy"), streams[0])  # the same strategy, another search
+    assert total(free.architecture) == max(map(total, drawn(space, 1, 60)))
+    with pytest.raises(ArchwrightError, match=r"no architecture of the pool.*excluded by loss <= -1"):
+        warm.propose(space, History(["min:accuracy", "loss <= -1"]), streams[0])

@@ -10,7 +10,7 @@ from archwright.recipes.baker_2017 import metaqnn
 from archwright.recipes.recipe import Paper, Recipe, fewer, recipe, smaller
 
 if TYPE_CHECKING:
-    from archwright.estimators.course import Trains
+    from archwright.estimators import Training
     from archwright.tasks import Task
 
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 def baker_curves(task: Task, scale: float = 1.0) -> Recipe:
     """MetaQNN with trainings ended early by a support-vector regression (Baker et al., 2017b)."""
     plain = metaqnn(task, scale)
+    training = replace(cast("Training", plain.estimator), epochs=smaller(20, scale, 3))
     return replace(
         plain,
         estimator=estimators.EarlyStopping(
-            cast("Trains", plain.estimator),
-            by=curves.SupportVectors(least=fewer(100, scale)),
+            training,
+            by=curves.SupportVectors(least=fewer(100, scale, 5)),
             threshold=0.05,
             every=smaller(5, scale),
             warmup=smaller(5, scale),

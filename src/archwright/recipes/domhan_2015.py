@@ -18,8 +18,10 @@ def domhan(task: Task, scale: float = 1.0) -> Recipe:
         space=spaces.chain(max_layers=smaller(8, scale, 3), filters=sizes((16, 32, 64), scale)),
         strategy=strategies.SMAC(initial=smaller(10, scale, 3)),
         estimator=estimators.EarlyStopping(
-            estimators.Training(task, epochs=smaller(100, scale)),
-            by=curves.ParametricMixture(walkers=100, steps=2_500, burn_in=500, thin=10),
+            estimators.Training(task, epochs=smaller(100, scale, 3)),
+            by=curves.ParametricMixture(
+                walkers=100, steps=smaller(2_500, scale, 150), burn_in=smaller(500, scale, 50), thin=10
+            ),
             threshold=0.05,
             every=smaller(10, scale),
             warmup=smaller(10, scale),

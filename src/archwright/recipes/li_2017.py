@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 @recipe
 def hyperband(task: Task, scale: float = 1.0) -> Recipe:
     """Hyperband (Li et al., 2017): many short trainings and few long ones, in five brackets of R = 81 epochs."""
-    epochs = smaller(81, scale)
+    epochs = smaller(81, scale, 3)
+    strategy = strategies.Hyperband(eta=3, lowest=1 / epochs)
     return Recipe(
         space=spaces.chain(max_layers=smaller(8, scale, 3), filters=sizes((16, 32, 64), scale)),
-        strategy=strategies.Hyperband(eta=3, lowest=1 / epochs),
+        strategy=strategy,
         estimator=estimators.Training(task, epochs=epochs),
-        evaluations=fewer(121 + 49 + 21 + 10 + 5, scale),  # each bracket once
+        evaluations=max(  # each bracket once, at the least
+            fewer(121 + 49 + 21 + 10 + 5, scale), sum(bracket.trials for bracket in strategy.brackets)
+        ),
         paper=Paper(
             "Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, 2017: "
             "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 @recipe
 def asha(task: Task, scale: float = 1.0) -> Recipe:
     """ASHA (Li and Talwalkar, 2019): random cells, of which the best quarter trains on, from 1 epoch to 300."""
-    epochs = smaller(300, scale)
+    epochs = smaller(300, scale, 4)
+    once = strategies.SuccessiveHalving(eta=4, lowest=1 / epochs).brackets[0]  # with one at full fidelity
     return Recipe(
         space=spaces.cell(blocks=4, operations=ops.DARTS_OPS, cells=smaller(2, scale), filters=smaller(16, scale, 4)),
         strategy=strategies.ASHA(eta=4, lowest=1 / epochs),
         estimator=estimators.Training(task, epochs=epochs),
-        evaluations=fewer(700 + 175 + 43 + 10 + 2, scale),  # 700 architectures, and their promotions
+        evaluations=max(fewer(700 + 175 + 43 + 10 + 2, scale), once.trials),  # 700 architectures, and their promotions
         paper=Paper(
             "Li and Talwalkar, 2019: Random Search and Reproducibility for Neural Architecture Search",
             rows=("R32",),

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 @recipe
 def bohb(task: Task, scale: float = 1.0) -> Recipe:
     """BOHB (Zela et al., 2018): Hyperband with densities of good and bad, over networks with free skip connections."""
-    epochs = smaller(108, scale)
+    epochs = smaller(108, scale, 3)
+    strategy = strategies.BOHB(
+        strategies.KernelDensity(share=0.15, candidates=64, interleaved=1 / 3, widened=3.0),
+        eta=3,
+        lowest=max(1 / 27, 1 / epochs),
+    )
     return Recipe(
         space=spaces.multibranch(layers=smaller(8, scale, 3), filters=sizes((16, 32, 64), scale)),
-        strategy=strategies.BOHB(
-            strategies.KernelDensity(share=0.15, candidates=64, interleaved=1 / 3, widened=3.0),
-            eta=3,
-            lowest=max(1 / 27, 1 / epochs),
-        ),
+        strategy=strategy,
         estimator=estimators.Training(task, epochs=epochs),
-        evaluations=fewer(256, scale),
+        evaluations=max(fewer(256, scale), sum(bracket.trials for bracket in strategy.brackets)),  # each at least once
         paper=Paper(
             "Zela, Klein, Falkner and Hutter, 2018: "
             "Towards Automated Deep Learning: Efficient Joint Neural Architecture and Hyperparameter Search",

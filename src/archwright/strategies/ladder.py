@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from archwright.core.architecture import Architecture
@@ -17,7 +18,7 @@ class View:
     """What a sampler sees: a history in which each start is one trial, with the answers of one fidelity.
 
     A start is asked when it was asked, and answered by what it made at this fidelity. It has failed if it failed
-    anywhere, and is pending as long as there is neither.
+    anywhere, and is pending as long as there is neither, for ever if it ended at another fidelity.
 
     Attributes:
         history: what the sampler is given.
@@ -33,14 +34,25 @@ class View:
         """Notes what start number `start` made; `parent` and `reused` are starts too."""
         if start not in self.history.pending:
             return
-        seen = replace(
-            evaluation,
-            trial=replace(evaluation.trial, parent=None if parent is None else self._places.get(parent)),
-            reused=None if reused is None else self._places.get(reused),
+        trial = replace(
+            evaluation.trial,
+            architecture=self.history.pending[start].architecture,
+            parent=None if parent is None else self._places.get(parent),
         )
+        seen = replace(evaluation, trial=trial, reused=None if reused is None else self._places.get(reused))
         self._places[start] = len(self.history)
         self.positions.append(position)
         self.history.append(start, seen)
+
+    @contextmanager
+    def awaiting(self, starts: Container[int]) -> Iterator[None]:
+        """Meanwhile no other starts are pending than these."""
+        pending = self.history.pending
+        self.history.pending = {start: trial for start, trial in pending.items() if start in starts}
+        try:
+            yield
+        finally:
+            self.history.pending = pending
 
 
 class Ladder:
@@ -126,6 +138,12 @@ class Ladder:
     def knows(self, trial: Trial) -> bool:
         """Whether these decisions were asked about at this fidelity and with this seed."""
         return (trial.architecture, trial.fidelity, trial.seed) in self._questions
+
+    @property
+    def under_way(self) -> set[int]:
+        """The starts of which a trial is pending, by their number among the starts."""
+        assert self._history is not None  # it was read
+        return {self._start[number] for number in self._history.pending}
 
     def size(self, level: float) -> int:
         """How many answers there are at a fidelity, failures included and repetitions left out."""

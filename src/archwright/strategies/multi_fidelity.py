@@ -7,14 +7,15 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
-from archwright.core.protocols import SearchSpace, Strategy
+from archwright.core.protocols import GradientStrategy, SearchSpace, Strategy
 from archwright.core.trial import Trial
 from archwright.spaces.encodings import OneHot
 from archwright.spaces.operators import sample
 from archwright.strategies.ladder import Ladder
 from archwright.strategies.random_search import Random
-from archwright.strategies.rungs import Rungs, is_promotion, promoted
+from archwright.strategies.rungs import Rungs, is_promotion, promoted, trained
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -45,11 +46,17 @@ class MultiFidelity(ABC):
     """A strategy that says at which fidelity a trial runs and who is promoted; a sampler inside names what is new.
 
     The sampler must not compare losses of different fidelities, so it sees a `View`: each start is one trial, with the
-    answer of one fidelity. Few starts get one where it is high, so a sampler may wait for answers that never come, or
-    name again and again what was asked at a lower fidelity: after `TRIES` times it gives way to a random architecture.
+    answer of one fidelity. Few starts get one where it is high, so a sampler may name again and again what was asked at
+    a lower fidelity: after `TRIES` times it gives way to a random architecture. One that names all neighbours of its
+    best, the known ones too, comes to be random search: LocalSearch.
+
+    A sampler that waits for all that it asked (NASH, EAS, PathLevel) would wait for answers that never come. It is
+    asked once more with those of the fidelity at which the start will run, and what is not under way isn't pending
+    then. If it waits even so, for other workers, a random architecture takes its turn: the more workers, the more of
+    those.
 
     Attributes:
-        of: the sampler, any strategy that proposes.
+        of: the sampler: any strategy that proposes architectures, which gradient strategies such as DARTS don't.
         eta: what one fidelity is to the one below it.
         lowest: fidelity that the first rung has at least; of 9 epochs, 1 / 9 is the least to train.
         levels: the fidelities themselves, ascending to 1, in place of `eta` and `lowest`: those of a table, say.
@@ -65,6 +72,12 @@ class MultiFidelity(ABC):
 
     def __post_init__(self) -> None:
         self.rungs  # noqa: B018 (numbers that don't fit are refused at once)
+        if isinstance(self.of, GradientStrategy):
+            inside, name = type(self.of).__name__, type(self).__name__
+            raise ArchwrightError(
+                f"{inside} proposes no architectures, it relaxes the space: inside {name} a strategy is needed that "
+                "proposes some, such as Random"
+            )
 
     @cached_property
     def rungs(self) -> Rungs:
@@ -85,10 +98,15 @@ class MultiFidelity(ABC):
         ladder = self._ladder
         move = self.move(history, ladder, ladder.read(history))
         if isinstance(move, Promotion):
-            return promoted(history, move.position, move.fidelity)
+            risen = promoted(history, move.position, move.fidelity)
+            return replace(risen, architecture=trained(history, move.position))  # whose checkpoint there is
         view = ladder.seen(self._enough(space) if self.enough is None else self.enough)
         for _ in range(TRIES):
             asked = self.of.propose(space, view.history, rng)
+            if asked is None:
+                view = ladder.views[move.fidelity]
+                with view.awaiting(ladder.under_way):
+                    asked = self.of.propose(space, view.history, rng)
             if asked is None:
                 break
             parent = None if asked.parent is None else view.positions[asked.parent]

@@ -7,6 +7,7 @@ from itertools import islice
 
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
+from archwright.core.protocols import SearchSpace
 from archwright.strategies.ladder import Ladder
 from archwright.strategies.multi_fidelity import MultiFidelity, Promotion, Start
 
@@ -22,6 +23,7 @@ class Rising(MultiFidelity):
     Attributes:
         evaluations: how many there are until full fidelity is reached, as many at each fidelity below.
         carried: how many of the best are evaluated again at the next fidelity.
+        enough: None is as many as are carried, or BOHB's rule if that asks for fewer or nothing is carried.
     """
 
     evaluations: int = 100
@@ -33,6 +35,10 @@ class Rising(MultiFidelity):
             raise ArchwrightError(
                 f"Rising needs evaluations >= 1 and carried >= 0, not {self.evaluations} and {self.carried}"
             )
+
+    def _enough(self, space: SearchSpace) -> int:
+        enough = super()._enough(space)
+        return min(self.carried, enough) if self.carried else enough
 
     def move(self, history: History, ladder: Ladder, fresh: bool) -> Start | Promotion:
         """One of the best below, until as many as are carried are there; then new ones."""

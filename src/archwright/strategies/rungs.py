@@ -1,7 +1,8 @@
 """What multi-fidelity strategies share: rungs of fidelity, brackets, and what a promotion is.
 
 A trial is a *start*, or the *promotion* of one: the same architecture and seed at a higher fidelity, with the lower
-evaluation for its parent. Which it is, the history tells, so nothing else has to be remembered.
+evaluation for its parent. Where that repeats another answer, the architecture may be the one that was trained. Which it
+is, the history tells, so nothing else has to be remembered.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from bisect import insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History, Scored
 from archwright.core.trial import Trial
@@ -30,6 +32,11 @@ class Bracket:
 
     sizes: tuple[int, ...]
     levels: tuple[float, ...]
+
+    @property
+    def trials(self) -> int:
+        """How many there are, on all rungs."""
+        return sum(self.sizes)
 
 
 @dataclass(frozen=True)
@@ -114,12 +121,21 @@ def promoted(history: History, position: int, fidelity: float) -> Trial:
     return replace(history[position].trial, fidelity=fidelity, parent=position)
 
 
+def trained(history: History, position: int) -> Architecture:
+    """The architecture that was trained for an answer: of a repeated one, that of the answer which it repeats."""
+    original = history[position].reused
+    if original is None or original >= len(history):  # of a history that was given in part
+        original = position
+    return history[original].trial.architecture
+
+
 def is_promotion(history: History, trial: Trial) -> bool:
-    """Whether its parent is the same architecture at a lower fidelity."""
+    """Whether its parent is the same architecture at a lower fidelity, or repeats the answer of that."""
     if trial.parent is None or trial.parent >= len(history):  # of a history that was given in part
         return False
     parent = history[trial.parent].trial
-    return parent.architecture == trial.architecture and parent.fidelity < trial.fidelity
+    same = trial.architecture in (parent.architecture, trained(history, trial.parent))
+    return same and parent.seed == trial.seed and parent.fidelity < trial.fidelity
 
 
 def distinct(history: History, positions: Iterable[int]) -> list[Scored]:

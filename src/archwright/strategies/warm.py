@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError, in_one_line
 from archwright.core.history import History
-from archwright.core.objective import Objective, parse
+from archwright.core.objective import Goal, Objective, parse
 from archwright.core.protocols import Estimator, SearchSpace, Strategy
 from archwright.core.rng import Streams, seed_for, stream_seed
 from archwright.core.trial import Trial
@@ -28,11 +28,13 @@ class Warm:
     That strategy finds the answers in the history, in place of the random architectures that it would begin with; its
     own number of those (`population`, `initial`, `start`) should be no larger than `first`. The pool belongs to the
     search's seed. It is scored in the search's process before the first trial, and again after a resume: that takes
-    time, but no evaluation of a budget. What can't be scored is left out.
+    time, but no evaluation of a budget. What can't be scored is left out, and so is what breaks a constraint on a
+    metric that the cheap estimator has.
 
     Attributes:
         of: the strategy that goes on.
-        cheap: the estimator that scores, such as ZeroCost(task, ("synflow",), costs=()).
+        cheap: the estimator that scores, such as ZeroCost(task, ("synflow",)). With costs=() it is faster, but knows
+            no parameters or FLOPs, and what breaks a constraint on these is asked in vain.
         by: the metric, as an objective is written: "max:synflow".
         pool: random architectures, 1,000; the paper has up to 3,000.
         first: how many of them are asked, 10; the authors fill a population of 64.
@@ -52,36 +54,38 @@ class Warm:
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial | None:
         """The next best of the pool, then whatever the other strategy proposes."""
         if history.asked < self.first:
-            best = self._best(space, stream_seed(rng))
+            best = self._best(space, history.goal, stream_seed(rng))
             if history.asked < len(best):
                 return Trial(best[history.asked])
         return self.of.propose(space, history, rng)
 
-    def _best(self, space: SearchSpace, seed: int) -> list[Architecture]:
+    def _best(self, space: SearchSpace, goal: Goal, seed: int) -> list[Architecture]:
         """The best of the pool, best first, kept for the next trial.
 
         Raises:
-            ArchwrightError: nothing in the pool could be scored, with the reason.
+            ArchwrightError: nothing in the pool could be scored and keeps the constraints, with the reason.
         """
-        if (space, seed) not in self._known:
+        if (space, goal, seed) not in self._known:
             streams = Streams(seed_for("pool", seed))
             drawn = (sample(space, streams[number]) for number in range(self.pool))
             different = list({key_of(space, architecture): architecture for architecture in drawn}.values())
             losses: dict[int, float] = {}
             for place, architecture in enumerate(different):
                 try:
-                    loss = self._wanted.loss(self.cheap.estimate(space, Trial(architecture)))
+                    answer = self.cheap.estimate(space, Trial(architecture))
+                    loss = self._wanted.loss(answer)
+                    excluded = goal.excluded(dict(answer.metrics))
                 except Exception as error:  # whatever an estimator of the user's own may raise
                     reason = in_one_line(error)
                 else:
-                    losses |= {place: loss} if isfinite(loss) else {}
-                    reason = f"{self._wanted.metric} is {loss}"
+                    losses |= {place: loss} if isfinite(loss) and excluded is None else {}
+                    reason = excluded or f"{self._wanted.metric} is {loss}"
             if not losses:
                 raise ArchwrightError(f"no architecture of the pool can be ranked by {self.by}; of the last, {reason}")
             best = sorted(losses, key=losses.__getitem__)[: self.first]
             self._known.clear()
-            self._known[space, seed] = [different[place] for place in best]
-        return self._known[space, seed]
+            self._known[space, goal, seed] = [different[place] for place in best]
+        return self._known[space, goal, seed]
 
     @cached_property
     def _wanted(self) -> Objective:
@@ -91,7 +95,7 @@ class Warm:
         return wanted
 
     @cached_property
-    def _known(self) -> dict[tuple[SearchSpace, int], list[Architecture]]:
+    def _known(self) -> dict[tuple[SearchSpace, Goal, int], list[Architecture]]:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
