@@ -26,6 +26,7 @@ from archwright.core.protocols import (
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.runtime.inline import Inline
+from archwright.spaces.operators import key_of
 
 STALE = 1000
 """A search ends when so many answers in a row were repetitions or rejections: it has stopped learning anything."""
@@ -199,11 +200,7 @@ class Search(Iterator[Evaluation]):
 
     def _question(self, trial: Trial) -> tuple[str, float, int]:
         """What makes two trials the same: equal canonical key, fidelity and seed."""
-        try:
-            key = self.space.key(trial.architecture)
-        except Exception:  # a graph of the user's own that fails: the network will tell, in its worker
-            key = trial.architecture.to_json()
-        return key, trial.fidelity, trial.seed
+        return key_of(self.space, trial.architecture), trial.fidelity, trial.seed
 
     def _answers(self, evaluation: Evaluation) -> bool:
         """Whether it answers the same question asked again: a rejection holds for the search that made it only."""

@@ -5,9 +5,9 @@ from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.nas_bench_201 import nasbench201
-from archwright.spaces.operators import enumerate_all, sample
+from archwright.spaces.operators import enumerate_all, key_of, sample
 from archwright.spaces.space import Space
-from archwright.strategies.candidates import candidates, choose, key_of, maximised
+from archwright.strategies.candidates import candidates, choose, maximised
 from archwright.testing import spaces_to_survive
 
 

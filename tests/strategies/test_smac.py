@@ -1,25 +1,10 @@
-import numpy as np
-
 import archwright as aw
-from archwright.core.choices import Choice
 from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
-from archwright.spaces.space import Space
 from archwright.strategies.smac import SMAC
-from tests.strategies.test_tpe import best, made
-
-
-def architectures(count, options=4, seed=0):
-    rng = np.random.default_rng(seed)
-    return [
-        aw.Architecture(tuple((f"edges[{edge}]", int(rng.integers(options))) for edge in range(3)))
-        for _ in range(count)
-    ]
-
-
-def edges(options=4):
-    return Space(made, edges=[Choice(*range(options)) for _ in range(3)])
+from tests.predictors.test_random_forest import architectures, edges
+from tests.strategies.test_tpe import best
 
 
 def test_it_finds_the_valley_of_a_conditional_space_better_than_random_search():

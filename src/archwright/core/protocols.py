@@ -100,13 +100,3 @@ class Stored(Protocol):
     def stored(self, folder: str) -> Estimator:
         """The same estimator, keeping its files under `folder`."""
         ...
-
-
-@runtime_checkable
-class Measures(Protocol):
-    """An estimator that can say beforehand which metrics its evaluations will have."""
-
-    @property
-    def metrics(self) -> frozenset[str]:
-        """Their names."""
-        ...

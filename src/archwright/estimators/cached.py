@@ -19,6 +19,7 @@ from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.mean import Mean
 from archwright.estimators.wrapped import Wrapped
 from archwright.runtime.store import StoreError, read_json
+from archwright.spaces.operators import key_of
 from archwright.spaces.space import Space
 from archwright.tasks.splitting import split_summary
 from archwright.tasks.task import Task
@@ -91,7 +92,7 @@ class Cached(Wrapped):
             )
         return {
             "space": description,
-            "key": _key(space, trial),
+            "key": key_of(space, trial.architecture),
             "fidelity": trial.fidelity,
             "seed": trial.seed,
             "data": self._data,
@@ -118,13 +119,6 @@ def _informed(estimator: Any) -> Any:
     if isinstance(estimator, Wrapped) and type(estimator).briefing in (Wrapped.briefing, Mean.briefing):  # hand it on
         return _informed(estimator.of)
     return estimator if isinstance(estimator, Informed) else None
-
-
-def _key(space: Space, trial: Trial) -> str:
-    try:
-        return space.key(trial.architecture)
-    except Exception:  # a graph of the user's own that fails: as in a search, the decisions themselves
-        return trial.architecture.to_json()
 
 
 def _without_places(description: Any) -> Any:

@@ -35,6 +35,14 @@ def trace(space: SearchSpace, decide: Decide) -> Architecture:
     return Architecture(tuple(decisions))
 
 
+def key_of(space: SearchSpace, architecture: Architecture) -> str:
+    """The canonical key; for a graph of the user's own that fails, the decisions themselves."""
+    try:
+        return space.key(architecture)
+    except Exception:  # the network will tell, in its worker
+        return architecture.to_json()
+
+
 def draw(choice: Open, rng: Generator) -> Value:
     """A uniform value for one choice (uniform in the logarithm for `log`)."""
     if isinstance(choice, Choice):

@@ -12,7 +12,7 @@ from archwright.core.architecture import Architecture, Value
 from archwright.core.choices import Choice, Open, from_unit, to_unit
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
-from archwright.spaces.operators import mutate, sample, trace
+from archwright.spaces.operators import key_of, mutate, sample, trace
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -83,14 +83,6 @@ def maximised(
         found |= zip(more, score(more).tolist(), strict=True)
         parents = list(islice(new(space, history, _ranked(list(found), np.array(list(found.values())))), LEADERS))
     return parents[0] if parents else None
-
-
-def key_of(space: SearchSpace, architecture: Architecture) -> str:
-    """The canonical key; for a graph of the user's own that fails, the decisions themselves."""
-    try:
-        return space.key(architecture)
-    except Exception:  # the network will tell, in its worker
-        return architecture.to_json()
 
 
 def _ranked(found: Sequence[Architecture], scores: np.ndarray[Any, Any]) -> Iterator[Architecture]:

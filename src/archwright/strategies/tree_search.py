@@ -12,8 +12,7 @@ from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
-from archwright.spaces.operators import sample
-from archwright.strategies.candidates import key_of
+from archwright.spaces.operators import key_of, sample
 from archwright.strategies.decisions import Pick, decisions, picked
 from archwright.strategies.learner import Learner
 from archwright.strategies.scalar import Standings

@@ -14,8 +14,7 @@ from archwright.core.objective import Goal, Objective, parse
 from archwright.core.protocols import Estimator, SearchSpace, Strategy
 from archwright.core.rng import Streams, seed_for, stream_seed
 from archwright.core.trial import Trial
-from archwright.spaces.operators import sample
-from archwright.strategies.candidates import key_of
+from archwright.spaces.operators import key_of, sample
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from archwright.core.architecture import Architecture
 from archwright.core.protocols import SearchSpace
-from archwright.spaces.operators import cross_over, mutate, mutate_each
-from archwright.strategies.candidates import key_of
+from archwright.spaces.operators import cross_over, key_of, mutate, mutate_each
 from archwright.strategies.evolving.population import Draw, Vary, demand
 
 if TYPE_CHECKING:
