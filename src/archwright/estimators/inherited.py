@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from archwright.core.parts import describe
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.course import Course
 from archwright.estimators.wrapped import TakesPart
+from archwright.runtime.files import whole
 from archwright.spaces.space import Space
 from archwright.tasks.task import Split
 from archwright.training.distilling import Distilling
@@ -153,11 +153,8 @@ class Inherited(TakesPart):
             return
         from safetensors.torch import save_file
 
-        path = Path(self.checkpoints) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        save_file(weights, part, {"inheritance": json.dumps(asdict(found))})
-        os.replace(part, path)
+        with whole(Path(self.checkpoints) / name) as part:
+            save_file(weights, part, {"inheritance": json.dumps(asdict(found))})
 
     def _name(self, space: Space, trial: Trial) -> str:
         """The file of an evaluation: equal for the same question about the same space and task."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from archwright.core.architecture import Architecture
 from archwright.core.choices import Choice, label
 from archwright.core.rng import seed_for
+from archwright.runtime.files import whole
 from archwright.supernets.calibration import calibrated
 from archwright.supernets.open_network import OpenNetwork
 from archwright.supernets.relaxation import Batch, Judge, Relaxation, Sampler, Step
@@ -178,16 +178,14 @@ class Keeper:
 
     def keep(self, fit: ArchitecturesFit) -> None:
         """Writes the state; what it replaces is valid until it is whole."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{self.name}.{os.getpid()}.part"
-        torch.save(fit.state(), part)
-        os.replace(part, self._path(fit.progress.epoch))
+        with whole(self._path(fit.progress.epoch)) as part:
+            torch.save(fit.state(), part)
         for epoch in self._epochs():
             if epoch < fit.progress.epoch - 1:
                 self._path(epoch).unlink(missing_ok=True)
         if isinstance(fit, SharedFit) and fit.trace:
-            part.write_text(json.dumps({"choices": labels_of(fit.open), "epochs": fit.trace}))
-            os.replace(part, self.folder / "relaxation.json")
+            with whole(self.folder / "relaxation.json") as part:
+                part.write_text(json.dumps({"choices": labels_of(fit.open), "epochs": fit.trace}))
 
     def restore(self, fit: ArchitecturesFit, epoch: int | None = None) -> bool:
         """Loads the state after `epoch`, or after the last one; False if there is none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.course import Course, Setting
 from archwright.objectives.costs import Cost, Flops, Parameters, example
+from archwright.runtime.files import whole
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Split, Task
 from archwright.training.loop import Fit, pick_device, score
@@ -264,7 +264,5 @@ def _keep(fit: Fit, path: Path, finished: bool) -> None:
         return
     if path.exists() and torch.load(path, weights_only=True)["progress"]["epoch"] > fit.progress.epoch:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    torch.save(fit.state(), part)
-    os.replace(part, path)
+    with whole(path) as part:
+        torch.save(fit.state(), part)
