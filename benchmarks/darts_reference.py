@@ -167,7 +167,7 @@ class ReferenceSearch:
                 new.sub_(rate * (0.9 * buffer + gradient + 3e-4 * parameter))
         loss_of(ahead, valid).backward()
         vector = [new.grad for new in ahead.parameters()]
-        epsilon = 0.01 / torch.cat([part.flatten() for part in vector]).norm()
+        epsilon = 0.01 / float(torch.cat([part.flatten() for part in vector]).norm())
         sides = []
         for step in (epsilon, -2 * epsilon):
             with torch.no_grad():

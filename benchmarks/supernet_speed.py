@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from darts_reference import Batch, ReferenceSearch, loss_of, pair
@@ -55,7 +56,7 @@ SIZES = {
 }
 
 
-def batches(shape: tuple[int, int, int], size: int, channels_last: bool) -> list[Batch]:
+def batches(shape: tuple[int, int, int], size: int, channels_last: bool, device: torch.device) -> list[Batch]:
     """A batch to train on and one to validate."""
     generator = torch.Generator().manual_seed(1)
     made = []
@@ -63,16 +64,17 @@ def batches(shape: tuple[int, int, int], size: int, channels_last: bool) -> list
         images = torch.randn(size, *shape, generator=generator)
         if channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        made.append((images, torch.randint(10, (size,), generator=generator)))
+        made.append((images.to(device), torch.randint(10, (size,), generator=generator).to(device)))
     return made
 
 
-def reference(size: Size, batch: int, channels_last: bool) -> Steps:
+def reference(size: Size, batch: int, device: torch.device, channels_last: bool) -> Steps:
     network, _, _ = pair(size.signature, size.cells, size.channels)
+    network.to(device)
     if channels_last:
         network.to(memory_format=torch.channels_last)
     search = ReferenceSearch(network)
-    train, valid = batches(size.shape, batch, channels_last)
+    train, valid = batches(size.shape, batch, channels_last, device)
 
     def bilevel() -> None:
         search.first_order(valid)
@@ -89,15 +91,15 @@ def reference(size: Size, batch: int, channels_last: bool) -> Steps:
     }
 
 
-def ours(size: Size, batch: int, kernels: bool) -> Steps:
+def ours(size: Size, batch: int, device: torch.device, kernels: bool) -> Steps:
     _, network, _ = pair(size.signature, size.cells, size.channels)
-    network.to(memory_format=torch.channels_last)
-    train, valid = batches(size.shape, batch, channels_last=True)
+    network.to(device, memory_format=torch.channels_last)
+    train, valid = batches(size.shape, batch, True, device)
     optimizer = torch.optim.SGD(
         [p for p in network.parameters() if p.requires_grad], 0.025, momentum=0.9, weight_decay=3e-4
     )
     step = Step(network, lambda data: loss_of(network, data), train, valid, optimizer)
-    first, second = Relaxation(network, first_order), Relaxation(network, unrolled)
+    first, second = (Relaxation(network, order).to(device) for order in (first_order, unrolled))
 
     def weight_step() -> None:
         optimizer.zero_grad()
@@ -125,23 +127,23 @@ def ours(size: Size, batch: int, kernels: bool) -> Steps:
     return {name: switched(act) for name, act in made.items()}
 
 
-CONTENDERS: dict[str, Callable[[Size, int], Steps]] = {
-    "reference as shipped": lambda size, batch: reference(size, batch, channels_last=False),
-    "reference, channels-last": lambda size, batch: reference(size, batch, channels_last=True),
-    "Archwright, plain PyTorch": lambda size, batch: ours(size, batch, kernels=False),
-    "Archwright, with kernels": lambda size, batch: ours(size, batch, kernels=True),
+CONTENDERS: dict[str, Callable[[Size, int, torch.device], Steps]] = {
+    "reference as shipped": partial(reference, channels_last=False),
+    "reference, channels-last": partial(reference, channels_last=True),
+    "Archwright, plain PyTorch": partial(ours, kernels=False),
+    "Archwright, with kernels": partial(ours, kernels=True),  # on a CPU
 }
 
 
-def single_path(batch: int) -> dict[str, Steps]:
+def single_path(batch: int, device: torch.device) -> dict[str, Steps]:
     """A weight step of one architecture, in the open network of NAS-Bench-201 and alone."""
     space, signature = aw.spaces.nasbench201(), aw.Signature((3, 32, 32), 10)
     network = OpenNetwork(space, signature)
     architecture = aw.spaces.sample(space, Streams(2)[0])
     made = {}
     for name, one in (("standalone network", network.standalone(architecture)), ("sampled path", network)):
-        one.to(memory_format=torch.channels_last)
-        made[name] = {"weight step": _training(one, batches((3, 32, 32), batch, True)[0])}
+        one.to(device, memory_format=torch.channels_last)
+        made[name] = {"weight step": _training(one, batches((3, 32, 32), batch, True, device)[0])}
     network.decide(architecture)
     return made
 
@@ -164,6 +166,8 @@ def measured(contenders: dict[str, Steps], what: str, rounds: int) -> dict[str, 
         for name, steps in contenders.items():
             started = time.perf_counter()
             steps[what]()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             if number:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
@@ -193,20 +197,22 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved; the median counts")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory", action="store_true", help="measure peak memory instead")
     parser.add_argument("--paths", action="store_true", help="measure NAS-Bench-201's single path instead")
     parser.add_argument("--contenders", default=",".join(CONTENDERS).replace(", ", "; "))
     parser.add_argument("--only", help="run this contender's first-order step and print the peak memory")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    device = torch.device(given.device)
     sizes = given.sizes.split(",")
     if given.only:
-        step = CONTENDERS[given.only](SIZES[sizes[0]], given.batch)["first-order bilevel step"]
+        step = CONTENDERS[given.only](SIZES[sizes[0]], given.batch, device)["first-order bilevel step"]
         step()
         step()
         print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
         return
-    print(f"{torch.get_num_threads()} threads, batch {given.batch}, torch {torch.__version__}\n")
+    print(f"{device}, {torch.get_num_threads()} threads, batch {given.batch}, torch {torch.__version__}\n")
     if given.memory:
         print("| network | contender | peak memory |\n|---|---|---|")
         for size in sizes:
@@ -214,11 +220,11 @@ def main() -> None:
         return
     print("| step | contender | median | least–most | against the first |\n|---|---|---|---|---|")
     if given.paths:
-        table("NAS-Bench-201, weight step", measured(single_path(given.batch), "weight step", given.rounds))
+        table("NAS-Bench-201, weight step", measured(single_path(given.batch, device), "weight step", given.rounds))
         return
     wanted = [name.replace("; ", ", ") for name in given.contenders.split(",")]
     for size in sizes:
-        contenders = {name: CONTENDERS[name](SIZES[size], given.batch) for name in wanted}
+        contenders = {name: CONTENDERS[name](SIZES[size], given.batch, device) for name in wanted}
         for step in given.steps.split(","):
             table(f"{SIZES[size]}: {step}", measured(contenders, step, given.rounds))
 

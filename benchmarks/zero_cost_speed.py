@@ -102,7 +102,7 @@ def jacob_cov(network: nn.Module, batches: list[Split]) -> float:
     network, inputs = copy.deepcopy(network), batches[0].inputs.clone().requires_grad_()
     outputs = network(inputs)
     outputs.backward(torch.ones_like(outputs))
-    eigenvalues, _ = np.linalg.eig(np.corrcoef(inputs.grad.flatten(1).numpy()))
+    eigenvalues, _ = np.linalg.eig(np.corrcoef(inputs.grad.flatten(1).cpu().numpy()))
     return float(-np.sum(np.log(eigenvalues + 1e-5) + 1 / (eigenvalues + 1e-5)).real)
 
 
@@ -112,7 +112,7 @@ def naswot(network: nn.Module, batches: list[Split]) -> float:
 
     def count(module: nn.Module, given: tuple[Tensor], output: Tensor) -> None:
         on = (given[0].flatten(1) > 0).float()
-        kernel.__iadd__((on @ on.T).numpy() + ((1 - on) @ (1 - on).T).numpy())
+        kernel.__iadd__((on @ on.T + (1 - on) @ (1 - on).T).cpu().numpy())
 
     for module in network.modules():
         if isinstance(module, nn.ReLU):
@@ -164,7 +164,7 @@ def zico(network: nn.Module, batches: list[Split]) -> float:
     by_batch = []
     for batch in batches:
         backward(network, batch)
-        by_batch.append([weight.grad.flatten().clone().numpy() for weight in known(network)])
+        by_batch.append([weight.grad.flatten().cpu().clone().numpy() for weight in known(network)])
     total = 0.0
     for of_weight in zip(*by_batch, strict=True):
         slopes = np.array(of_weight)
@@ -198,17 +198,22 @@ def ours(network: nn.Module, signature: aw.Signature, batches: list[Split], metr
 
 
 def timed(act: Callable[[], object]) -> float:
-    started = time.process_time()
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    started = clock()
     act()
-    return time.process_time() - started
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return clock() - started
 
 
-def measured(space: Space, signature: aw.Signature, batch: int, number: int) -> dict[str, tuple[float, float]]:
+def measured(
+    space: Space, signature: aw.Signature, batch: int, number: int, device: torch.device
+) -> dict[str, tuple[float, float]]:
     """Seconds of the plain implementation and of ours, for one architecture."""
     torch.manual_seed(number)
-    network = space.build(aw.spaces.sample(space, Streams(0)[number]), signature).train()
+    network = space.build(aw.spaces.sample(space, Streams(0)[number]), signature).train().to(device)
     fast = copy.deepcopy(network).to(memory_format=torch.channels_last)
-    batches = [Split(torch.randn(batch, 3, 32, 32), torch.randint(10, (batch,))) for _ in range(2)]
+    batches = [Split(torch.randn(batch, 3, 32, 32), torch.randint(10, (batch,))).to(device) for _ in range(2)]
     laid = [Split(one.inputs.contiguous(memory_format=torch.channels_last), one.targets) for one in batches]
     found = {
         name: (timed(partial(plainly, network, batches)), timed(partial(ours, fast, signature, laid, [name])))
@@ -224,19 +229,21 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7, help="interleaved, each another architecture; medians count")
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    device = torch.device(given.device)
     torch.set_num_threads(1)
     space = aw.spaces.nasbench201(cells=given.cells, channels=given.channels)
     signature = aw.Signature((3, 32, 32), 10)
     seconds: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in [*PLAIN, "all of them"]}
     for number in range(given.rounds + 1):
-        for name, pair in measured(space, signature, given.batch, number).items():
+        for name, pair in measured(space, signature, given.batch, number, device).items():
             if number:  # the first round warms up
                 for held, value in zip(seconds[name], pair, strict=True):
                     held.append(value)
     print(
         f"NAS-Bench-201, {given.cells} cells a stage, {given.channels} channels, 3x32x32, batch {given.batch}, "
-        f"one thread, torch {torch.__version__}, {given.rounds} architectures\n"
+        f"{device}, one thread, torch {torch.__version__}, {given.rounds} architectures\n"
     )
     print("| proxy | plain, a second | ours, a second | times faster (median, least-most) |\n|---|---:|---:|---:|")
     for name, (theirs, own) in seconds.items():

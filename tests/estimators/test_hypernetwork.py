@@ -33,7 +33,8 @@ def space():
 
 
 def estimator(task=None, kind="graph", **settings):
-    return aw.estimators.Hypernetwork(task or tiny(), **{"epochs": 2, "weights": WRITERS[kind]} | settings)
+    exact = {"epochs": 2, "weights": WRITERS[kind], "device": "cpu"}
+    return aw.estimators.Hypernetwork(task or tiny(), **exact | settings)
 
 
 def architecture(number=0):

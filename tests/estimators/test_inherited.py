@@ -79,7 +79,7 @@ def asked(estimator, space, history, trial):
 
 
 def test_an_equal_child_begins_where_its_parent_ended(task, space):
-    watched, history = Watched(Inherited(Training(task, epochs=1))), History("valid_accuracy")
+    watched, history = Watched(Inherited(Training(task, epochs=1, device="cpu"))), History("valid_accuracy")
     first, second = aw.Trial(small(1, 1, 1)), aw.Trial(small(1, 1, 1), seed=1, parent=0)
     alone = asked(watched, space, history, first)
     child = asked(watched, space, history, second)
@@ -91,12 +91,12 @@ def test_an_equal_child_begins_where_its_parent_ended(task, space):
 
 
 def test_evolution_is_lamarckian(task, space):
-    watched = Watched(Inherited(Training(task, epochs=1)))
+    watched = Watched(Inherited(Training(task, epochs=1, device="cpu")))
     run = aw.search(space, aw.strategies.RegularizedEvolution(3, 2), watched, objectives="valid_accuracy", seed=1)
     history = list(aw.budget(run, evaluations=9))
     children = born(history)
     assert len(children) >= 5
-    scratch = Watched(Training(task, epochs=1))
+    scratch = Watched(Training(task, epochs=1, device="cpu"))
     for child in children:
         assert child.metrics["inherited"] > 0
         parent = ancestor(run.history, child.trial)
@@ -110,7 +110,7 @@ def test_evolution_is_lamarckian(task, space):
 
 
 def test_hill_climbing_goes_on_from_the_function_that_a_network_is(task):
-    watched = Watched(Inherited(Training(task, epochs=1)))
+    watched = Watched(Inherited(Training(task, epochs=1, device="cpu")))
     made = aw.spaces.growing(stages=2, max_layers=2, widths=(4, 8), kernels=(3,))
     strategy = aw.strategies.NASH(children=3, morphisms=2)
     run = aw.budget(aw.search(made, strategy, watched, objectives="valid_accuracy", seed=0), evaluations=7)
@@ -256,8 +256,8 @@ def test_an_answer_that_was_lost_is_given_again(task, space, tmp_path, recorded)
 
 
 def test_distillation_teaches_children_that_are_not_exact(task, space):
-    watched = Watched(Inherited(Training(task, epochs=1), distillation=2))
-    plain = Watched(Inherited(Training(task, epochs=1)))
+    watched = Watched(Inherited(Training(task, epochs=1, device="cpu"), distillation=2))
+    plain = Watched(Inherited(Training(task, epochs=1, device="cpu")))
     parent, child, twin = (
         aw.Trial(small(1, 1, 1)),
         aw.Trial(small(0, 1, 0), parent=0),

@@ -33,7 +33,7 @@ def space():
 
 def shared(**settings):
     hyperparameters = aw.tasks.Hyperparameters(batch_size=16, learning_rate=0.05, precision="float32")
-    return aw.estimators.WeightSharing(tiny(), **{"epochs": 3, "shared": hyperparameters} | settings)
+    return aw.estimators.WeightSharing(tiny(), **{"epochs": 3, "shared": hyperparameters, "device": "cpu"} | settings)
 
 
 def timeless(evaluations):

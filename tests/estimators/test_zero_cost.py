@@ -45,7 +45,7 @@ DEAD = from_string("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 
 def test_it_keeps_the_contract_with_all_proxies(task):
     check_estimator(
-        ZeroCost(task, (*PROXIES, Vote(population=2)), batch=16),
+        ZeroCost(task, (*PROXIES, Vote(population=2)), batch=16, device="cpu"),
         aw.spaces.nasbench201(cells=1, channels=4),
         architectures=2,
     )
@@ -64,7 +64,9 @@ def test_metrics_are_the_proxies_and_the_costs(task, space, architecture):
 
 def test_a_proxy_sees_the_network_and_the_examples_that_the_seed_draws(task, space, architecture):
     """snip, from the library's parts put together by hand."""
-    answer = ZeroCost(task, ("snip",), batch=32, batches=3).estimate(space, aw.Trial(architecture, seed=5))
+    answer = ZeroCost(task, ("snip",), batch=32, batches=3, device="cpu").estimate(
+        space, aw.Trial(architecture, seed=5)
+    )
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed_for(5, "weights"))
         network = space.build(architecture, task.signature).train()
@@ -77,7 +79,7 @@ def test_a_proxy_sees_the_network_and_the_examples_that_the_seed_draws(task, spa
 
 
 def test_seeds_differ_and_batches_differ(task, space, architecture):
-    estimator = ZeroCost(task, ("snip", "synflow"))
+    estimator = ZeroCost(task, ("snip", "synflow"), device="cpu")
     first, second, again = (estimator.estimate(space, aw.Trial(architecture, seed=seed)).metrics for seed in (0, 1, 0))
     assert first == again
     assert all(first[metric] != second[metric] for metric in ("snip", "synflow"))

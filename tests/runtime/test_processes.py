@@ -176,7 +176,7 @@ def test_a_search_survives_its_candidates():
             if kind == 3:
                 time.sleep(60)
             if kind == 4:
-                bytearray(2**40)
+                bytearray(2**60)
             if kind == 5:
                 os.kill(os.getpid(), signal.SIGKILL)
             return aw.Evaluation(trial, {"loss": 1.0})

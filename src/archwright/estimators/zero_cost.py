@@ -21,6 +21,7 @@ from archwright.objectives.costs import Cost, Flops, Parameters
 from archwright.spaces.operators import sample
 from archwright.spaces.space import Space
 from archwright.tasks.task import Split, Task
+from archwright.training.layout import images_laid_out, laid_out
 from archwright.training.loop import pick_device
 from archwright.training.seeding import seeded
 
@@ -99,9 +100,7 @@ class ZeroCost:
         device = pick_device(self.device)
         signature = self.task.signature
         with seeded(trial.seed, "weights", device=device):
-            network = space.build(trial.architecture, signature).to(device)
-        # Channels-last is what convolutions are fastest in; the mathematics is the same.
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network = laid_out(space.build(trial.architecture, signature).to(device), device)
         scores: dict[str, float] = {}
         reasons: dict[str, str] = {}
         with borrowed(network):
@@ -150,9 +149,7 @@ class ZeroCost:
 
     def _prepared(self, train: Split, picked: Tensor, device: torch.device) -> Split:
         given = Split(train.inputs[picked], train.targets[picked]).to(device)
-        inputs = self.task.prepare(given.inputs)
-        is_image = inputs.dim() == 4
-        return Split(inputs.contiguous(memory_format=torch.channels_last) if is_image else inputs, given.targets)
+        return Split(images_laid_out(self.task.prepare(given.inputs)), given.targets)
 
     @cached_property
     def _votes(self) -> list[Vote]:

@@ -30,6 +30,9 @@ class Warm:
     time, but no evaluation of a budget. What can't be scored is left out, and so is what breaks a constraint on a
     metric that the cheap estimator has.
 
+    The first ones are asked at full fidelity. Together with a strategy of several fidelities, it belongs inside:
+    `ASHA(Warm(RegularizedEvolution(), cheap))`, where they begin on the lowest rung like all others.
+
     Attributes:
         of: the strategy that goes on.
         cheap: the estimator that scores, such as ZeroCost(task, ("synflow",)). With costs=() it is faster, but knows

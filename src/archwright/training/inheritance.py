@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from archwright.core.rng import seed_for
 
 CLOSE = 1e-4
-"""How far outputs that count as equal may be from each other, in shares of the largest: rounding in float32."""
+"""How far outputs that count as equal may be from each other, in shares of the largest: weights are float32."""
 
 WHOLE = (nn.RNNBase, nn.MultiheadAttention)
 """Modules that stack several matrices in one tensor: a part of it would mix them."""
@@ -64,15 +65,21 @@ def inherit(child: nn.Module, parent: nn.Module, inputs: Tensor | None, seed: in
 @torch.no_grad()
 def alike(one: nn.Module, other: nn.Module, inputs: Tensor) -> bool:
     """Whether two networks give the same outputs in evaluation mode, up to rounding (`CLOSE`)."""
-    outputs = []
-    for network in (one, other):
-        was_training = network.training
-        outputs.append(network.eval()(inputs).float())
-        network.train(was_training)
-    left, right = outputs
+    left, right = (_outputs(network, inputs) for network in (one, other))
     if left.shape != right.shape:
         return False
     return bool((left - right).abs().max() <= CLOSE * right.abs().max().clamp(min=1.0))
+
+
+def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
+    """In float64: a GPU rounds the products of float32 convolutions to TF32, which has 10 bits."""
+    try:
+        return copy.deepcopy(network).double().eval()(inputs.double() if inputs.is_floating_point() else inputs)  # type: ignore[no-any-return]
+    except RuntimeError:  # a module of the user's own that makes float32 numbers, or can't be copied
+        was_training = network.training
+        outputs: Tensor = network.eval()(inputs).double()
+        network.train(was_training)
+        return outputs
 
 
 def matched(child: nn.Module, parent: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:

@@ -16,6 +16,7 @@ from archwright.core.errors import ArchwrightError
 from archwright.core.rng import seed_for
 from archwright.tasks.task import Hyperparameters, Precision, Split, Task
 from archwright.training.augment import cutout, random_crop, random_flip
+from archwright.training.layout import images_laid_out, laid_out
 from archwright.training.seeding import seeded
 
 EVALUATION_BATCH = 1000
@@ -82,8 +83,7 @@ class Fit:
         seed: int,
         device: torch.device,
     ) -> None:
-        # Channels-last is what convolutions are fastest in, on CPUs and GPUs alike; the mathematics is the same.
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = laid_out(network, device)
         self.task, self.train, self.given = task, train, hyperparameters
         self.epochs, self.seed, self.device = epochs, seed, device
         self.progress = Progress()
@@ -162,7 +162,7 @@ class Fit:
         inputs = self.task.prepare(inputs)
         if given.cutout and is_image:
             inputs = cutout(inputs, given.cutout, generator)
-        return inputs.contiguous(memory_format=torch.channels_last) if is_image else inputs
+        return images_laid_out(inputs)
 
     def _set_learning_rate(self, step: int) -> None:
         """Linear warm-up, then half a cosine to zero (Loshchilov and Hutter, 2017, without restarts)."""
