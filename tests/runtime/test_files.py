@@ -16,6 +16,7 @@ def test_what_was_there_stays_until_the_new_one_is_whole(tmp_path):
     with pytest.raises(RuntimeError):
         interrupted(path)
     assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]
     with whole(path) as part:
         part.write_text("second")
         assert path.read_text() == "first"

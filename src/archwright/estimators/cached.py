@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ from archwright.core.protocols import Informed
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.mean import Mean
 from archwright.estimators.wrapped import Wrapped
+from archwright.runtime.files import whole
 from archwright.runtime.store import StoreError, read_json
 from archwright.spaces.operators import key_of
 from archwright.spaces.space import Space
@@ -130,9 +129,7 @@ def _without_places(description: Any) -> Any:
 def _keep(path: Path, content: dict[str, Any]) -> None:
     """Writes a file whole or not at all, whoever else writes the same one."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as part:
-            json.dump(content, part)
-        os.replace(part.name, path)
+        with whole(path) as part:
+            part.write_text(json.dumps(content), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"can't write {path}: {error.strerror}") from error

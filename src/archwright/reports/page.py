@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from archwright.core.history import History, Scored
 from archwright.core.trial import Evaluation
 from archwright.reports import charts, drawing, summary
 from archwright.run import Run
+from archwright.runtime.files import whole
 from archwright.runtime.store import read_json
 from archwright.spaces.graphs import Graph
 
@@ -79,14 +78,10 @@ def write(text: str, target: Path) -> Path:
     Raises:
         ArchwrightError: the file can't be written.
     """
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, target)
+        with whole(target) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise ArchwrightError(f"can't write {target}: {error.strerror}") from error
     return target
 

@@ -21,6 +21,7 @@ from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.objective import Goal
 from archwright.core.trial import Evaluation, Trial
+from archwright.runtime.files import whole
 
 FORMAT = 1
 """Version of the folder's layout; a newer one is refused, an older one is read for ever."""
@@ -197,10 +198,8 @@ def write_json(path: Path, content: Any) -> None:
         StoreError: the folder can't be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        with whole(path) as part:
+            part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"can't write {path}: {error.strerror}") from error
 
