@@ -103,14 +103,20 @@ def test_a_call_that_grows_too_large_fails():
         assert executor.submit(double, 2).result() == 4
 
 
-def test_each_worker_has_its_share_of_the_cores():
+def test_each_worker_has_its_share_of_the_cores(monkeypatch):
     def threads():
         return os.environ["OMP_NUM_THREADS"]
 
     with Processes(2, threads=3) as executor:
         assert executor.submit(threads).result() == "3"
-    cores = os.cpu_count() or 1
-    assert Processes(2).threads == max(1, cores // 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(6), raising=False)
+    assert [Processes(workers).threads for workers in (2, 4, 8)] == [3, 1, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "5,2")
+    assert Processes(2).threads == 5
+    assert Processes(2, threads=1).threads == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "all")
+    assert Processes(2).threads == 3
 
 
 def test_what_cannot_travel_is_explained(one):

@@ -40,7 +40,8 @@ class Processes(Executor):
         time_limit: seconds a call may take before its worker is killed, a fresh worker's start included (some seconds:
             it imports torch and loads the data); None: no limit.
         memory_limit: bytes of data a worker may allocate (Linux); None: no limit.
-        threads: CPU threads a worker; by default the cores divided by the workers.
+        threads: CPU threads a worker; by default what `OMP_NUM_THREADS` says, else the cores that this process may
+            use, divided by the workers.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Processes(Executor):
             raise ArchwrightError(f"Processes needs at least 1 worker, not {workers}")
         self.workers = workers
         self.time_limit, self.memory_limit = time_limit, memory_limit
-        self.threads = threads or max(1, (os.cpu_count() or 1) // workers)
+        self.threads = threads or _wanted_threads() or max(1, _cores() // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="archwright-worker")
         self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
         for _ in range(workers):
@@ -99,6 +100,17 @@ class Processes(Executor):
             worker = _Worker(self.threads, self.memory_limit)
             self._alive.add(worker)
             return worker
+
+
+def _wanted_threads() -> int:
+    """What the environment asks for; 0 if nothing, or a list for nested loops, of which the first counts."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Worker:
