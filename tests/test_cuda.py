@@ -17,7 +17,6 @@ from archwright.estimators.proxies.probe import borrowed
 from archwright.objectives.costs import Latency
 from archwright.supernets import OpenNetwork
 from archwright.tasks.task import Split
-from archwright.training.layout import images_laid_out, laid_out
 from archwright.training.loop import Fit
 from tests.supernets import test_restricted
 from tests.test_contracts import GRADIENT_STRATEGIES, OF_TEXTS, SPACES, TEXTS
@@ -132,17 +131,21 @@ def test_proxies_score_as_on_the_cpu(metric):
 
 
 @pytest.mark.parametrize("name", ["nasbench201", "darts", "pnas"])  # padded average pools
-def test_gradients_are_right_in_the_layout_of_trainings(name):
+def test_gradients_are_right_in_the_layout_of_trainings(name, digits):
+    """In float32, as trainings compute: of float64, convolutions take no channels-last."""
     torch.manual_seed(0)
-    space = SPACES[name]()
+    space, given = SPACES[name](), replace(digits.hyperparameters, crop=1)
     for number in range(4):
-        network = space.build(aw.spaces.sample(space, Streams(3)[number]), SIGNATURE).double()
-        inputs, targets = torch.randn(4, 1, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 3])
-        _, expected = passed(network, inputs, targets)
-        there = laid_out(copy.deepcopy(network).to(GPU), GPU)
-        _, found = passed(there, images_laid_out(inputs.to(GPU)), targets.to(GPU))
-        for ours, theirs in zip(expected, found, strict=True):
-            agree(ours, theirs, 1e-8)
+        network = space.build(aw.spaces.sample(space, Streams(3)[number]), digits.signature)
+        fit = Fit(copy.deepcopy(network).to(GPU), digits, digits.train.to(GPU), given, 1, 0, GPU)
+        inputs, targets = next(fit.batches_of(fit.train, torch.Generator().manual_seed(number)))
+        _, expected = passed(network.double(), inputs.cpu().double(), targets.cpu())
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            _, found = passed(fit.network, inputs, targets)
+        right = torch.cat([slope.flatten() for slope in expected])
+        wrong = torch.cat([slope.flatten().cpu().double() for slope in found]) - right
+        # One number that rounding brings to the other side of a ReLU's kink is up to 1 %, a wrong pooling over 20 %.
+        assert float(wrong.norm()) <= 0.03 * float(right.norm())
 
 
 def test_children_are_exact_there(digits):

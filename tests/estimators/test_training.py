@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from archwright.core.errors import ArchwrightError
 from archwright.estimators import Training
 from archwright.estimators.course import Course
 from archwright.estimators.training import Setting, fewer_epochs, less_data, lower_resolution, narrower
+from archwright.training.loop import Fit
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,33 @@ def test_continuing_to_more_epochs_equals_training_through(task, space, architec
     assert not list((tmp_path / "checkpoints").iterdir())  # the end has nothing to continue
 
 
+def test_a_list_of_fidelities_continues_too(task, space, architecture, tmp_path):
+    kept = Training(task, epochs=4, along=["epochs"]).stored(str(tmp_path))
+    parts = [kept.estimate(space, aw.Trial(architecture, fidelity)) for fidelity in (0.25, 0.5)]
+    assert [part.metrics["epochs"] for part in parts] == [1.0, 1.0]
+
+
+def test_a_checkpoint_is_read_on_the_cpu_and_let_go(task, space, architecture, tmp_path, monkeypatch):
+    """On a GPU it would take memory twice, and Adam's counts of steps would be waited for in each step."""
+    kept, read, load, run_epoch = Training(task, epochs=4).stored(str(tmp_path)), [], torch.load, Fit.run_epoch
+    kept.estimate(space, aw.Trial(architecture, 0.25))
+
+    def noted(path, map_location=None, **others):
+        assert map_location == "cpu"
+        state = load(path, map_location=map_location, **others)
+        read.extend(weakref.ref(value) for value in state["network"].values())
+        return state
+
+    def alone(fit):
+        assert read
+        assert all(value() is None for value in read)
+        return run_epoch(fit)
+
+    monkeypatch.setattr(torch, "load", noted)
+    monkeypatch.setattr(Fit, "run_epoch", alone)
+    kept.estimate(space, aw.Trial(architecture, 0.5))
+
+
 def test_checkpoints_of_other_settings_are_not_mixed_up(task, space, architecture, tmp_path):
     for epochs in (4, 8):
         Training(task, epochs=epochs).stored(str(tmp_path)).estimate(space, aw.Trial(architecture, 0.25))
@@ -144,6 +173,8 @@ def test_a_width_that_changes_nothing_is_named(task):
 def test_misspelt_fidelities_name_the_near_ones(task):
     with pytest.raises(ArchwrightError, match="did you mean epochs"):
         Training(task, along=("epoch",))
+    with pytest.raises(ArchwrightError, match=r"along is a list, such as \['epochs'\]"):
+        Training(task, along="epochs")
     with pytest.raises(ArchwrightError, match="at least 1 epoch"):
         Training(task, epochs=0)
 

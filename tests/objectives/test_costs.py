@@ -72,6 +72,20 @@ def test_latency_is_the_time_of_a_pass():
     assert 10 <= measured < 100
 
 
+def test_the_device_that_is_measured_is_waited_for(monkeypatch):
+    class Elsewhere(nn.Module):
+        def to(self, device):
+            return self
+
+        def forward(self, x):
+            return x
+
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    aw.Latency("cuda:1", repetitions=2, warmup=1).measure(Elsewhere(), SIGNATURE)
+    assert waited == [torch.device("cuda:1")] * 3
+
+
 def test_measuring_leaves_the_mode_as_it_was():
     made = network("cpu").train()
     aw.Flops().measure(made, SIGNATURE)

@@ -286,3 +286,12 @@ def test_distillation_approaches_the_teacher(classes):
         fit.run_epoch()
     assert apart() < 0.3 * first
     assert all(torch.equal(value, kept[name]) for name, value in teacher.state_dict().items())
+
+
+def test_out_of_memory_is_no_reason_to_compare_more_coarsely(images):
+    class Large(Net):
+        def double(self):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        alike(Large(3), Net(3), images)

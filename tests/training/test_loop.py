@@ -8,8 +8,16 @@ from torch import nn
 import archwright as aw
 from archwright.core.errors import ArchwrightError
 from archwright.tasks import Hyperparameters
-from archwright.training.augment import cutout, random_crop, random_flip
-from archwright.training.loop import DivergedError, Fit, mixed_precision, pick_device, predict, score
+from archwright.training.augment import _beside, cutout, random_crop, random_flip
+from archwright.training.loop import (
+    DivergedError,
+    Fit,
+    gains_by_bfloat16,
+    mixed_precision,
+    pick_device,
+    predict,
+    score,
+)
 from archwright.training.seeding import seeded
 
 CPU = torch.device("cpu")
@@ -191,3 +199,67 @@ def test_devices_that_are_none():
     if not torch.cuda.is_available():
         with pytest.raises(ArchwrightError, match="no usable GPU"):
             pick_device("cuda")
+
+
+def with_gpus(monkeypatch, count):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(monkeypatch):
+    with_gpus(monkeypatch, 2)
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+    assert pick_device("cuda") == torch.device("cuda")
+    with pytest.raises(
+        ArchwrightError, match="device cuda:2 asked for, but the GPUs of this machine are: cuda:0, cuda:1"
+    ):
+        pick_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "worker", "picked"),
+    [(0, "1", "cpu"), (1, "1", "cuda"), (2, None, "cuda"), (2, "0", "cuda:0"), (2, "1", "cuda:1"), (2, "5", "cuda:1")],
+)
+def test_workers_are_spread_over_the_gpus(monkeypatch, gpus, worker, picked):
+    with_gpus(monkeypatch, gpus)
+    if worker is None:
+        monkeypatch.delenv("ARCHWRIGHT_WORKER", raising=False)
+    else:
+        monkeypatch.setenv("ARCHWRIGHT_WORKER", worker)
+    assert pick_device("auto") == torch.device(picked)
+
+
+def test_the_device_itself_is_asked_for_bfloat16(monkeypatch):
+    """torch answers for the current GPU."""
+    current = ["cuda:0"]
+
+    class Inside:
+        def __init__(self, device):
+            self.device = device
+
+        def __enter__(self):
+            current.append(str(self.device))
+
+        def __exit__(self, *_):
+            current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", Inside)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[-1] == "cuda:1")
+    assert gains_by_bfloat16(torch.device("cuda:1"))
+    assert not gains_by_bfloat16(torch.device("cuda:0"))
+
+
+def test_what_augmentation_draws_goes_to_a_gpu_without_waiting():
+    class Drawn:
+        def pin_memory(self):
+            return Pinned()
+
+    class Pinned:
+        def to(self, device, non_blocking):
+            assert non_blocking
+            return device
+
+    class Images:
+        device = torch.device("cuda:1")
+
+    assert _beside(Images(), Drawn()) == torch.device("cuda:1")

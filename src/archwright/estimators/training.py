@@ -107,6 +107,8 @@ class Training:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ArchwrightError(f"Training needs at least 1 epoch, not {self.epochs}")
+        if isinstance(self.along, str):
+            raise ArchwrightError(f"along is a list, such as [{self.along!r}]")
         for name in self.along:
             if name not in FIDELITIES:
                 raise ArchwrightError(one_of("fidelity", name, FIDELITIES))
@@ -155,9 +157,7 @@ class Training:
         fit = Fit(network, self.task, setting.train, given, setting.horizon, trial.seed, device)
         checkpoint = self._checkpoint(space, trial)
         if checkpoint is not None and checkpoint.exists():
-            state = torch.load(checkpoint, map_location=device, weights_only=True)
-            if state["progress"]["epoch"] <= setting.epochs:  # one that went further is of no use here
-                fit.load_state(state)
+            _continue(fit, checkpoint, setting.epochs)
         known = fit.progress.epoch
         if not known:
             for act in course.begin:
@@ -211,9 +211,11 @@ class Training:
 
     def _checkpoint(self, space: Space, trial: Trial) -> Path | None:
         """Where the training of this architecture and seed under these settings is kept; None if it can't go on."""
-        if self.checkpoints is None or self.along != ("epochs",):
+        if self.checkpoints is None or tuple(self.along) != ("epochs",):  # a list will do as well
             return None
-        settings = json.dumps([describe(replace(self, checkpoints=None)), describe(space)], sort_keys=True)
+        settings = json.dumps(
+            [describe(replace(self, checkpoints=None, device="auto")), describe(space)], sort_keys=True
+        )
         digest = hashlib.sha256(f"{trial.architecture.to_json()}{trial.seed}{settings}".encode()).hexdigest()[:24]
         return Path(self.checkpoints) / f"{digest}.pt"
 
@@ -257,12 +259,27 @@ def _check_narrower(space: Space, architecture: Architecture, signature: Signatu
         )
 
 
+def _continue(fit: Fit, path: Path, epochs: int) -> None:
+    """Goes on from a checkpoint, unless that went further than `epochs`: then it is of no use here."""
+    state = _read(path)
+    if state["progress"]["epoch"] <= epochs:
+        fit.load_state(state)
+
+
 def _keep(fit: Fit, path: Path, finished: bool) -> None:
     """Keeps a training that can be continued; forgets one that has come to its end."""
     if finished:
         path.unlink(missing_ok=True)
         return
-    if path.exists() and torch.load(path, weights_only=True)["progress"]["epoch"] > fit.progress.epoch:
+    if path.exists() and _read(path)["progress"]["epoch"] > fit.progress.epoch:
         return
     with whole(path) as part:
         torch.save(fit.state(), part)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A checkpoint, on the CPU: loading it moves what belongs elsewhere.
+
+    Adam's counts of steps stay, as in a fresh training: on a GPU, each step would wait for each of them.
+    """
+    return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]

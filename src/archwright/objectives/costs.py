@@ -102,14 +102,15 @@ class Latency:
 
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Milliseconds, measured now; other work on the device slows it."""
-        network = network.to(self.device)
+        device = torch.device(self.device)
+        network = network.to(device)
         inputs = example(network, signature, self.batch_size)
-        wait = torch.cuda.synchronize if torch.device(self.device).type == "cuda" else lambda: None
 
         def once() -> float:
             started = time.perf_counter()
             network(inputs)
-            wait()  # type: ignore[no-untyped-call]
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)  # without it, the current GPU would be waited for
             return time.perf_counter() - started
 
         def all_of_them() -> float:

@@ -120,7 +120,8 @@ class Task:
         return self._load()
 
     def __getstate__(self) -> dict[str, Any]:  # workers load for themselves
-        return {name: value for name, value in self.__dict__.items() if name not in ("splits", "statistics")}
+        loaded = ("splits", "statistics", "_statistics_on")
+        return {name: value for name, value in self.__dict__.items() if name not in loaded}
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -171,8 +172,17 @@ class Task:
 
     def prepare(self, inputs: Tensor) -> Tensor:
         """A batch as networks see it: float32, standardised with the training split's statistics."""
-        mean, deviation = self.statistics
-        return (inputs.float() - mean.to(inputs.device)) / deviation.to(inputs.device)
+        device = inputs.device
+        if device not in self._statistics_on:
+            mean, deviation = self.statistics
+            self._statistics_on[device] = (mean.to(device), deviation.to(device))
+        mean, deviation = self._statistics_on[device]
+        return (inputs.float() - mean) / deviation
+
+    @cached_property
+    def _statistics_on(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
+        """The statistics, moved once to each device: a copy with each batch would make a GPU wait."""
+        return {}
 
     def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Cross-entropy for classes, mean squared error for numbers."""

@@ -75,6 +75,8 @@ def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     """In float64: a GPU rounds the products of float32 convolutions to TF32, which has 10 bits."""
     try:
         return copy.deepcopy(network).double().eval()(inputs.double() if inputs.is_floating_point() else inputs)  # type: ignore[no-any-return]
+    except torch.OutOfMemoryError:  # a RuntimeError too, but no reason to compare more coarsely
+        raise
     except RuntimeError:  # a module of the user's own that makes float32 numbers, or can't be copied
         was_training = network.training
         outputs: Tensor = network.eval()(inputs).double()

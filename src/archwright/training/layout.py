@@ -38,4 +38,10 @@ def laid_out(network: nn.Module, device: torch.device) -> nn.Module:
 
 def images_laid_out(inputs: torch.Tensor) -> torch.Tensor:
     """Images, (n, channels, height, width), in the fastest layout where they lie; other inputs as they are."""
-    return inputs.contiguous(memory_format=fastest_layout(inputs.device)) if inputs.dim() == 4 else inputs
+    if inputs.dim() != 4:
+        return inputs
+    layout = fastest_layout(inputs.device)
+    laid = inputs.contiguous(memory_format=layout)
+    # Images of one channel are contiguous in either layout, so they come back as they were; but convolutions go by the
+    # strides, which after a crop are those of channels-last. A view has the strides of its shape.
+    return laid.view(laid.shape) if layout is torch.contiguous_format else laid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -47,17 +48,27 @@ class Progress:
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto" is the first GPU, else the CPU.
 
+    Where there are several GPUs, "auto" spreads the workers of `Processes` over them: each has its number in the
+    environment variable ARCHWRIGHT_WORKER, and takes the GPU of that number, counted round.
+
     Raises:
         ArchwrightError: the name is no device of this machine.
     """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        worker = os.environ.get("ARCHWRIGHT_WORKER")
+        if worker is not None and gpus > 1:
+            return torch.device(f"cuda:{int(worker) % gpus}")
+        return torch.device("cuda" if gpus else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
         raise ArchwrightError(f"there is no device {name!r}; use auto, cpu, cuda or cuda:1") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if device.type == "cuda" and not gpus:
         raise ArchwrightError(f"device {name} asked for, but this machine has no usable GPU; use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        there = ", ".join(f"cuda:{index}" for index in range(gpus))
+        raise ArchwrightError(f"device {name} asked for, but the GPUs of this machine are: {there}")
     return device
 
 
@@ -224,7 +235,8 @@ def mixed_precision(device: torch.device, precision: Precision) -> AbstractConte
 def gains_by_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 in hardware; emulation would be slower than float32."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):  # the question is about the current one
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch has no public question for this; where a version lacks the private one, the answer is no.
     asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
     return device.type == "cpu" and any(question() for question in asked if question is not None)
