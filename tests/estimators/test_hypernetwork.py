@@ -90,7 +90,7 @@ def test_what_is_resumed_equals_what_never_stopped(kind, tmp_path):
 def test_the_score_is_that_of_the_written_network_with_calibrated_norms():
     asked = estimator()
     answer = asked.estimate(space(), aw.Trial(architecture(3)))
-    fit, _ = asked._trained(space(), 0)
+    fit, *_ = asked._trained(space(), 0)
     network = space().build(architecture(3), tiny().signature)
     network.load_state_dict(fit.writer.weights(architecture(3)), strict=False)
     for module in network.modules():
@@ -108,7 +108,7 @@ def test_the_score_is_that_of_the_written_network_with_calibrated_norms():
 def test_scoring_leaves_the_hypernetwork_as_it_was():
     asked = estimator()
     first = asked.estimate(space(), aw.Trial(architecture(0)))
-    fit, _ = asked._trained(space(), 0)
+    fit, *_ = asked._trained(space(), 0)
     before = {name: tensor.clone() for name, tensor in fit.writer.state_dict().items()}
     asked.estimate(space(), aw.Trial(architecture(1)))
     assert all(torch.equal(tensor, before[name]) for name, tensor in fit.writer.state_dict().items())
@@ -145,3 +145,15 @@ def test_mistakes_are_said():
         estimator(epochs=0)
     with pytest.raises(ArchwrightError, match="latency_ms can't be measured by Hypernetwork"):
         estimator(costs=(aw.Latency(),))
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_networks_may_compute_in_bfloat16(kind):
+    asked = estimator(kind=kind, shared=replace(ADAM, precision="bfloat16"))
+    answer = asked.estimate(space(), aw.Trial(architecture()))
+    assert answer.metrics["epochs"] == 2.0
+    fit, *_ = asked._trained(space(), 0)
+    exact = fit.writer.weights(architecture())
+    with torch.autocast("cpu", torch.bfloat16):
+        written = fit.writer.weights(architecture())
+    assert all(torch.equal(written[name], tensor) for name, tensor in exact.items())

@@ -1,21 +1,28 @@
+import gc
 import json
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+import weakref
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from filelock import FileLock
 
 import archwright as aw
 from archwright.core.errors import ArchwrightError
-from archwright.estimators.shared_fit import SharedFit
+from archwright.estimators.shared_fit import Keeper, SharedFit
 from archwright.spaces.nas_bench_201 import from_string
 from archwright.spaces.operators import enumerate_all
 from archwright.supernets import OpenNetwork
 from archwright.tasks.task import Split, Splits, Task
+from archwright.training.loop import DivergedError
 
 
 def tiny(examples=48):
@@ -133,7 +140,7 @@ def test_an_architecture_scores_as_its_standalone_copy_with_calibrated_norms():
         from_string("|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|")
     )
     answer = estimator.estimate(space(), trial)
-    fit, _ = estimator._trained(space(), 0)
+    fit, *_ = estimator._trained(space(), 0)
     alone = fit.open.standalone(trial.architecture)
     for module in alone.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -257,3 +264,118 @@ def test_few_examples_are_calibrated_on_whole_batches():
     )
     answer = estimator.estimate(space(), aw.Trial(next(iter(enumerate_all(space())))))
     assert answer.failure is None
+
+
+def test_who_waits_for_another_worker_pays_nothing_and_builds_nothing(tmp_path, monkeypatch):
+    estimator = shared(epochs=1).stored(str(tmp_path))
+    Path(estimator.checkpoints).mkdir()
+    built, built_early, taken = [], [], threading.Event()
+    build = aw.estimators.WeightSharing._fit
+    monkeypatch.setattr(aw.estimators.WeightSharing, "_fit", lambda *given: built.append(1) or build(*given))
+
+    def train_elsewhere():
+        with FileLock(Path(estimator.checkpoints) / f"{estimator._name(space(), 0)}.lock"):
+            taken.set()
+            time.sleep(1.5)
+            built_early.extend(built)
+
+    other = threading.Thread(target=train_elsewhere)
+    other.start()
+    taken.wait()
+    started = time.perf_counter()
+    answer = estimator.estimate(space(), aw.Trial(next(iter(enumerate_all(space())))))
+    elapsed = time.perf_counter() - started
+    other.join()
+    assert elapsed > 1.4
+    assert answer.cost < elapsed - 0.5
+    assert built == [1]
+    assert built_early == []
+
+
+def test_trainings_of_several_seeds_share_the_data_and_keep_weights_alone():
+    estimator = shared(epochs=1)
+    first, second = (estimator._trained(space(), seed)[0] for seed in range(2))
+    assert first.train is second.train
+    assert first.valid is second.valid
+    assert not first.optimizer.state
+    assert all(parameter.grad is None for parameter in first.open.parameters())
+    assert not {"_fits", "_splits"} & set(estimator.__getstate__())
+
+
+def test_what_diverged_needs_no_memory(monkeypatch):
+    wild = aw.tasks.Hyperparameters(batch_size=16, learning_rate=1e30, precision="float32", gradient_clip=0.0)
+    made, run_epoch = [], SharedFit.run_epoch
+    monkeypatch.setattr(SharedFit, "run_epoch", lambda fit: made.append(weakref.ref(fit)) or run_epoch(fit))
+    estimator = shared(shared=wild)
+    for _ in range(2):
+        with pytest.raises(DivergedError, match="the training loss became"):
+            estimator._trained(space(), 0)
+    gc.collect()
+    assert made
+    assert {fit() for fit in made} == {None}
+
+
+def test_a_search_that_is_over_needs_no_memory(monkeypatch):
+    """At once: a GPU's memory would not make Python's collector of cycles come."""
+    made, run_epoch = [], SharedFit.run_epoch
+    monkeypatch.setattr(SharedFit, "run_epoch", lambda fit: made.append(weakref.ref(fit)) or run_epoch(fit))
+    gc.disable()
+    try:
+        list(relaxed())
+        assert made
+        assert {fit() for fit in made} == {None}
+    finally:
+        gc.enable()
+
+
+def test_memory_that_ran_out_is_no_result_and_the_search_goes_on_with_that_epoch(tmp_path, monkeypatch):
+    whole = timeless(relaxed())
+    run_epoch, fails = SharedFit.run_epoch, [True]
+
+    def fails_once(fit):
+        if fit.progress.epoch == 1 and fails:
+            fails.pop()
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return run_epoch(fit)
+
+    monkeypatch.setattr(SharedFit, "run_epoch", fails_once)
+    run = aw.record(relaxed(), tmp_path)
+    assert timeless([next(run)]) == whole[:1]
+    with pytest.raises(ArchwrightError, match=r"memory ran out in epoch 2 \(OutOfMemoryError: CUDA out of memory"):
+        next(run)
+    assert timeless(aw.record(relaxed(), tmp_path)) == whole[1:]
+
+
+def test_a_state_is_read_to_the_cpu(tmp_path):
+    """Counts of steps stay where they are read to, and on a GPU Adam would wait for them."""
+    adam = aw.tasks.Hyperparameters(optimizer="adamw", batch_size=16, precision="float32")
+    fit, keeper, read = shared(shared=adam)._fit(space(), 0), Keeper(tmp_path, "some"), []
+    fit.run_epoch()
+    keeper.keep(fit)
+    keeper.restore(SimpleNamespace(device=torch.device("meta"), load_state=read.append))
+    tensors = [tensor for state in read[0]["optimizer"]["state"].values() for tensor in state.values()]
+    assert {tensor.device.type for tensor in tensors} == {"cpu"}
+
+
+def test_statistics_are_calibrated_in_the_precision_that_is_scored(monkeypatch):
+    estimator = shared(epochs=1, shared=replace(shared().shared, precision="bfloat16"))
+    fit, *_ = estimator._trained(space(), 0)
+    shortened, forward = [], OpenNetwork.forward
+
+    def watched(network, *inputs):
+        shortened.append(torch.is_autocast_enabled("cpu"))
+        return forward(network, *inputs)
+
+    monkeypatch.setattr(OpenNetwork, "forward", watched)
+    fit.score_of(next(iter(enumerate_all(space()))))
+    assert shortened == [True] * 4  # three batches of 16, and the validation split
+
+
+def test_a_relaxed_search_goes_on_with_another_device(tmp_path):
+    def run(device, epochs):
+        search = aw.search(space(), aw.strategies.DARTS(), shared(device=device), objectives="valid_accuracy")
+        with aw.record(aw.budget(search, epochs=epochs), tmp_path) as recorded:
+            return [item.failure for item in recorded]
+
+    assert run("auto", 1) == [None]
+    assert run("cpu", 2) == [None]

@@ -4,6 +4,7 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import archwright as aw
 from archwright.spaces.opening import every, taken
@@ -109,6 +110,18 @@ def step_of(network, momentum=0.9, weight_decay=1e-2, learning_rate=0.1):
     optimizer.zero_grad()
     loss = partial(_loss, network)
     return Step(network, loss, batch(), batch(), optimizer)
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often one number is read from a tensor, for which a GPU would be waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
 
 
 def _loss(network, batch):

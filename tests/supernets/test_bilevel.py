@@ -1,3 +1,6 @@
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import combinations, product
 
 import pytest
@@ -8,7 +11,7 @@ from torch.nn.functional import cross_entropy
 import archwright as aw
 from archwright.core.rng import Streams
 from archwright.spaces.operators import enumerate_all, sample
-from archwright.supernets import OpenNetwork, Relaxation, Step
+from archwright.supernets import OpenNetwork, Relaxation, Step, bilevel
 from archwright.supernets.bilevel import first_order, single_level, unrolled
 from tests.supernets.small import chain, node, opened, spread_out, step_of
 
@@ -165,3 +168,43 @@ def test_weights_open_what_an_architecture_had_decided():
     step.network.decide(sample(step.network.space, Streams(0)[0]))
     relaxation.apply_weights()
     assert torch.equal(step.network(step.valid[0]), wanted)
+
+
+def test_only_the_two_sides_of_the_difference_are_unrounded(monkeypatch):
+    """Mixed precision would round them to 8 bits, a GPU's convolutions to 10."""
+    relaxation, step = relaxed(chain(), unrolled)
+    computed, unrounded = [], []
+
+    @contextmanager
+    def watched(device):
+        unrounded.append(device.type)
+        yield
+        unrounded.append("ended")
+
+    def forward(module, inputs):
+        computed.append((torch.is_autocast_enabled("cpu"), len(unrounded) % 2 == 1))
+
+    monkeypatch.setattr(bilevel, "_unrounded", watched)
+    step.network.register_forward_pre_hook(forward)
+    unrolled(relaxation, replace(step, precision=partial(torch.autocast, "cpu", torch.bfloat16)))
+    assert computed == [(True, False), (True, False), (False, True), (False, True)]
+    assert unrounded == ["cpu", "ended"] * 2
+
+
+@pytest.mark.parametrize("per_operation", [True, False])
+def test_convolutions_of_a_gpu_are_not_rounded_to_tf32_there(per_operation, monkeypatch):
+    cudnn = torch.backends.cudnn
+    if not per_operation:
+        monkeypatch.delattr(type(cudnn), "conv", raising=False)  # as before torch 2.9
+    names = ("enabled", "benchmark", "deterministic", "allow_tf32")
+    with cudnn.flags(enabled=True, benchmark=True, deterministic=True, allow_tf32=True):
+        before = [getattr(cudnn, name) for name in names]
+        with bilevel._unrounded(torch.device("cpu")):
+            assert [getattr(cudnn, name) for name in names] == before
+        with bilevel._unrounded(torch.device("cuda")):
+            assert [getattr(cudnn, name) for name in names[:3]] == before[:3]
+            if hasattr(cudnn, "conv"):
+                assert cudnn.conv.fp32_precision == "ieee"
+            else:
+                assert not cudnn.allow_tf32
+        assert [getattr(cudnn, name) for name in names] == before

@@ -128,3 +128,24 @@ def test_no_gradient_is_computed(network):
     with calibrated(network, [images(1)]):
         pass
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_no_number_is_read_from_the_device():
+    """A GPU would be waited for; from the device `meta` there is nothing to read at all."""
+    norm = nn.Sequential(nn.BatchNorm2d(2, device="meta"))
+    with calibrated(norm, [torch.empty(4, 2, 5, 5, device="meta")] * 3):
+        assert int(norm[0].num_batches_tracked) == 3
+    assert {tensor.device.type for tensor in norm.state_dict().values()} == {"meta"}
+
+
+def test_a_norm_that_runs_twice_a_batch_has_the_mean_of_both_runs():
+    norm = nn.BatchNorm2d(2, dtype=torch.float64)
+    twice = nn.Sequential(norm, nn.Conv2d(2, 2, 1, dtype=torch.float64), norm)
+    with calibrated(twice, [images(1), images(2)]):
+        found = norm.running_mean.clone()
+    norm.reset_running_stats()
+    norm.momentum = None
+    with torch.no_grad():
+        for seed in (1, 2):
+            twice(images(seed))
+    assert torch.equal(found, norm.running_mean)

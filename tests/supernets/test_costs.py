@@ -3,6 +3,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 import archwright as aw
 from archwright.core.errors import ArchwrightError
@@ -181,3 +182,25 @@ def test_mistakes_are_told():
         ExpectedCost("flops").over(network)
     with pytest.raises(ArchwrightError, match="flops"):
         ExpectedCost("flopps").over(network)
+
+
+class Called(TorchFunctionMode):
+    """Notes the names of torch's functions that are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_costs_become_a_tensor_once():
+    network = OpenNetwork(nested(), SIGNATURE)
+    table, probabilities = candidate_costs(network, Flops()), distribution(network)
+    first = expected(table, probabilities)
+    with Called() as called:
+        assert expected(table, probabilities) == first
+    assert "__matmul__" in called.names or "matmul" in called.names
+    assert not {"tensor", "new_tensor", "as_tensor"} & called.names

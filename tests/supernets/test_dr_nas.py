@@ -7,6 +7,7 @@ from archwright.supernets import OpenNetwork
 from archwright.supernets.bilevel import first_order
 from archwright.supernets.relaxations.dr_nas import DirichletWeights
 from tests.supernets.nodes import SIGNATURE, space
+from tests.supernets.small import Reads
 
 ROW = torch.tensor([0.8, -0.5, 0.2])
 
@@ -68,3 +69,10 @@ def test_a_logit_however_low_has_a_distribution(relaxation):
     drawn = relaxation.weights()[relaxation.names[0]]
     assert torch.isfinite(drawn).all()
     assert torch.isfinite(torch.autograd.grad(drawn[1], relaxation.logits[0])[0]).all()
+
+
+def test_a_draw_reads_no_number(relaxation):
+    with Reads() as reads:
+        relaxation.weights()
+        relaxation.cost()
+    assert reads.count == 0

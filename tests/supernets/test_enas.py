@@ -92,7 +92,9 @@ def test_rewards_are_accuracies_on_the_validation_batch():
     inputs, targets = step.valid
     assert policy.reward(Architecture((("op", 1),)), step) == 1.0
     assert policy.reward(Architecture((("op", 0),)), step) == float((targets == 0).double().mean())
-    numbers = replace(step, valid=(inputs, torch.zeros(40, 2)), loss=lambda batch: network(batch[0]).square().mean())
+    numbers = replace(
+        step, valid=(inputs, torch.zeros(40, 2)), plain_loss=lambda batch: network(batch[0]).square().mean()
+    )
     expected = -float(inputs[:, :2].square().mean())
     assert policy.reward(Architecture((("op", 1),)), numbers) == pytest.approx(expected)
 
@@ -219,3 +221,14 @@ def test_a_search_end_to_end():
     done = list(run)
     assert [evaluation.trial.fidelity for evaluation in done] == [0.5, 1.0]
     assert all(0.0 <= evaluation.metrics["valid_accuracy"] <= 1.0 for evaluation in done)
+
+
+def test_rewards_are_computed_as_in_the_steps_of_the_weights():
+    network = toy()
+    step = replace(judge_of(network).step(), precision=partial(torch.autocast, "cpu", torch.bfloat16))
+    shortened = []
+    network.register_forward_pre_hook(lambda *_: shortened.append(torch.is_autocast_enabled("cpu")))
+    policy = ENAS().relax(network)
+    policy.reward(Architecture((("op", 1),)), step)
+    policy.reward(Architecture((("op", 1),)), replace(step, valid=(step.valid[0], torch.zeros(40, 2))))
+    assert shortened == [True, True]

@@ -3,7 +3,7 @@ import torch
 
 from archwright.strategies import GDAS
 from archwright.supernets.bilevel import first_order
-from tests.supernets.small import chain, opened, spread_out, step_of
+from tests.supernets.small import Reads, chain, opened, spread_out, step_of
 
 
 def relaxed(temperature=2.0, length=2):
@@ -91,3 +91,10 @@ def test_the_score_is_that_of_the_likeliest_architecture():
     relaxation.settle()
     made = step.network(step.valid[0])
     torch.testing.assert_close(made, step.network.standalone(relaxation.architecture())(step.valid[0]))
+
+
+def test_all_choices_are_drawn_before_any_is_read():
+    relaxation, _ = relaxed()
+    with Reads() as reads:
+        relaxation.weights()
+    assert reads.count == 0  # `tolist` reads them all at once

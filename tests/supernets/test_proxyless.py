@@ -7,7 +7,7 @@ import torch
 from archwright.core.errors import ArchwrightError
 from archwright.strategies import ProxylessNAS
 from archwright.supernets.bilevel import first_order
-from tests.supernets.small import chain, hand_on, layer, opened, spread_out, step_of, wave
+from tests.supernets.small import Reads, chain, hand_on, layer, opened, spread_out, step_of, wave
 
 OPTIONS = (hand_on, layer, wave)
 
@@ -159,3 +159,31 @@ def test_the_penalty_is_expected_over_the_two():
 def test_settings_that_would_never_learn_are_refused(settings):
     with pytest.raises(ArchwrightError):
         ProxylessNAS(**settings)
+
+
+def test_the_open_one_is_drawn_as_by_multinomial():
+    relaxation, _ = relaxed(length=3)
+    for seed in range(40):
+        torch.manual_seed(seed)
+        wanted = {}
+        for name, row in zip(relaxation.names, relaxation.logits, strict=True):
+            row = row.detach()
+            pair = (row - torch.empty_like(row).exponential_().log()).topk(2).indices
+            wanted[name] = int(pair[torch.multinomial(torch.softmax(row[pair], 0), 1)])
+        torch.manual_seed(seed)
+        for name, weights in relaxation.weights().items():
+            assert {option: float(weight.detach()) for option, weight in weights.items()}[wanted[name]] == 1.0
+            assert sorted(float(weight.detach()) for weight in weights.values()) == [0.0, 1.0]
+
+
+def test_all_choices_are_drawn_before_any_is_read():
+    relaxation, _ = relaxed(length=3)
+    with Reads() as reads:
+        relaxation.weights()
+    assert reads.count == 0  # `tolist` reads them all at once
+
+
+def test_a_choice_of_one_is_open():
+    relaxation, _ = relaxed(options=OPTIONS[1:2])
+    ((option, weight),) = relaxation.weights()["ops[0]"].items()
+    assert (option, float(weight.detach())) == (0, 1.0)

@@ -65,8 +65,8 @@ class Hypernetwork(TrainedOnce):
             writer = self.weights.over(space, self.task.signature).to(device)
             writer.decide(sample(space, generator()))
             check_fits(writer, self.task.signature, device)
-        splits = (self.task.train.to(device), self.task.valid.to(device))
-        return HypernetworkFit(writer, self.task, splits, self.shared, self.epochs, seed, device, self.calibration)
+        given = self.shared
+        return HypernetworkFit(writer, self.task, self._splits, given, self.epochs, seed, device, self.calibration)
 
 
 class HypernetworkFit(ArchitecturesFit):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -53,8 +55,11 @@ class ArchitecturesFit(Fit):
         """The task's metrics of a network on the validation split, its batch-norms calibrated on training inputs."""
         batches = max(1, min(self.calibration, len(self.train) // self.batch_size))  # whole ones: each counts the same
         inputs = torch.split(self.train.inputs[: batches * self.batch_size], self.batch_size)
-        with calibrated(network, map(self.task.prepare, inputs)):
+        with self._precision(), calibrated(network, map(self.task.prepare, inputs)):
             return score(network, self.task, self.valid, self.device, self.given.precision)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return mixed_precision(self.device, self.given.precision)
 
 
 class SharedFit(ArchitecturesFit):
@@ -85,7 +90,8 @@ class SharedFit(ArchitecturesFit):
     def run_epoch(self) -> float:
         """Trains weights, and what the sampler learns, for one epoch."""
         self.sampler.begin(self.progress.epoch, self.epochs)
-        self._valid_batches = self.batches_of(self.valid, self._generator("valid"))
+        # By a proxy, since a generator that held this object, which holds it, would outlive the search with it.
+        self._valid_batches = type(self).batches_of(weakref.proxy(self), self.valid, self._generator("valid"))
         loss = super().run_epoch()
         if isinstance(self.sampler, Relaxation):
             with seeded(self.seed, "finish", self.progress.epoch, device=self.device):
@@ -134,15 +140,14 @@ class SharedFit(ArchitecturesFit):
         self.ended, self.trace = state["ended"], state["trace"]
 
     def _step(self, train: Batch) -> Step:
-        return Step(self.open, self._loss, train, next(self._valid_batches), self.optimizer)
+        return Step(self.open, self._loss, train, next(self._valid_batches), self.optimizer, self._precision)
 
     def _loss(self, batch: Batch) -> Tensor:
-        with mixed_precision(self.device, self.given.precision):
-            return self.task.loss(self.open(batch[0]), batch[1], self.given.label_smoothing)
+        return self.task.loss(self.open(batch[0]), batch[1], self.given.label_smoothing)
 
     def _backward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Adds the gradients of one draw; returns the task's own loss, detached."""
-        with mixed_precision(self.device, self.given.precision):
+        with self._precision():
             outputs = self.open(inputs)
             plain = self.task.loss(outputs, targets, self.given.label_smoothing)
             loss = self.sampler.loss(outputs, targets, plain)
@@ -192,7 +197,9 @@ class Keeper:
         wanted = [kept for kept in self._epochs() if epoch is None or kept == epoch]
         if not wanted:
             return False
-        fit.load_state(torch.load(self._path(max(wanted)), map_location=fit.device, weights_only=True))
+        # On the CPU: `load_state` moves what belongs elsewhere, and Adam's counts of steps are to stay. On a GPU, each
+        # step would wait for each of them.
+        fit.load_state(torch.load(self._path(max(wanted)), map_location="cpu", weights_only=True))
         return True
 
     def _path(self, epoch: int) -> Path:

@@ -21,8 +21,8 @@ from archwright.estimators.shared_fit import ArchitecturesFit, Keeper
 from archwright.estimators.training import sketch
 from archwright.objectives.costs import Cost, Flops, Parameters
 from archwright.spaces.space import Space
-from archwright.tasks.task import Hyperparameters, Task
-from archwright.training.loop import DivergedError
+from archwright.tasks.task import Hyperparameters, Split, Task
+from archwright.training.loop import DivergedError, pick_device
 
 SEARCH = Hyperparameters(
     learning_rate=0.025,
@@ -41,7 +41,7 @@ class TrainedOnce(ABC):
     """Trains when the first trial is asked, and then scores each trial with what it has learnt.
 
     The time of the training is part of the first trial's cost. With a folder for checkpoints the training continues
-    after its last whole epoch, and of several worker processes one trains while the others wait.
+    after its last whole epoch, and of several worker processes one trains while the others wait, at no cost.
 
     Attributes:
         task: data, loss, metrics.
@@ -94,8 +94,8 @@ class TrainedOnce(ABC):
         """Scores an architecture; the first time trains."""
         started = time.perf_counter()
         costs = self.preflight(space, trial)
-        fit, epochs = self._trained(space, trial.seed)
-        return self._evaluation(fit, trial, fit.score_of(trial.architecture), epochs, costs, started)
+        fit, epochs, waited = self._trained(space, trial.seed)
+        return self._evaluation(fit, trial, fit.score_of(trial.architecture), epochs, costs, started + waited)
 
     def _evaluation(
         self,
@@ -110,16 +110,18 @@ class TrainedOnce(ABC):
         metrics |= {"train_loss": fit.progress.train_losses[-1], "epochs": float(epochs)}
         return Evaluation(trial, metrics | costs, tuple(fit.progress.curve), time.perf_counter() - started)
 
-    def _trained(self, space: Space, seed: int) -> tuple[Any, int]:
-        """The finished training, and how many epochs that took now."""
+    def _trained(self, space: Space, seed: int) -> tuple[Any, int, float]:
+        """The finished training, how many epochs that took now, and how many seconds another worker was waited for."""
         name = self._name(space, seed)
         if name in self._fits:
-            return self._fits[name], 0
+            return self._fits[name], 0, 0.0
         if name in self._diverged:
-            raise self._diverged[name]  # it would diverge again
+            raise DivergedError(self._diverged[name])  # it would diverge again
         keeper = self._keeper(space, seed)
-        fit = self._fit(space, seed)
+        asked = time.perf_counter()
         with self._alone(name):  # of several workers one trains, the others read what it kept
+            waited = time.perf_counter() - asked
+            fit = self._fit(space, seed)  # not before: who waits needs no memory
             if keeper is not None:
                 keeper.restore(fit)
             before = fit.progress.epoch
@@ -127,19 +129,21 @@ class TrainedOnce(ABC):
                 try:
                     fit.run_epoch()
                 except DivergedError as error:
-                    self._diverged[name] = error
+                    self._diverged[name] = str(error)  # the error itself would keep the training, by its traceback
                     raise
                 if keeper is not None:
                     keeper.keep(fit)
+        fit.optimizer.zero_grad()  # from now on it only scores: gradients and momentum need no memory
+        fit.optimizer.state.clear()
         self._fits[name] = fit
-        return fit, fit.progress.epoch - before
+        return fit, fit.progress.epoch - before, waited
 
     def _keeper(self, space: Space, seed: int, *others: Any) -> Keeper | None:
         return None if self.checkpoints is None else Keeper(Path(self.checkpoints), self._name(space, seed, *others))
 
     def _name(self, space: Space, seed: int, *others: Any) -> str:
         """Of a training: equal for equal settings, space, seed, and other parts that take part in it."""
-        parts = [describe(replace(self, checkpoints=None)), describe(space), describe(others), seed]
+        parts = [describe(replace(self, checkpoints=None, device="auto")), describe(space), describe(others), seed]
         return "shared-" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def _alone(self, name: str) -> AbstractContextManager[Any]:
@@ -149,7 +153,14 @@ class TrainedOnce(ABC):
         return FileLock(Path(self.checkpoints) / f"{name}.lock")
 
     @cached_property
-    def _diverged(self) -> dict[str, DivergedError]:
+    def _splits(self) -> tuple[Split, Split]:
+        """Train and valid, moved to the device once: the trainings of all seeds read the same."""
+        device = pick_device(self.device)
+        return self.task.train.to(device), self.task.valid.to(device)
+
+    @cached_property
+    def _diverged(self) -> dict[str, str]:
+        """What the trainings that diverged said, by name."""
         return {}
 
     @cached_property
@@ -157,4 +168,5 @@ class TrainedOnce(ABC):
         return {}
 
     def __getstate__(self) -> dict[str, Any]:  # each worker reads or trains for itself
-        return {name: value for name, value in self.__dict__.items() if name not in ("_fits", "_diverged")}
+        own = ("_fits", "_diverged", "_splits")
+        return {name: value for name, value in self.__dict__.items() if name not in own}

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import torch
+
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError, in_one_line
 from archwright.core.protocols import GradientStrategy
@@ -58,7 +60,7 @@ class WeightSharing(TrainedOnce):
             known: epochs that were evaluated before; the training goes on after them.
 
         Raises:
-            ArchwrightError: there are such epochs, but their state was not kept.
+            ArchwrightError: there are such epochs, but their state was not kept; or a GPU's memory ran out.
         """
         started = time.perf_counter()
         fit = self._fit(space, seed, strategy.relax)
@@ -68,6 +70,7 @@ class WeightSharing(TrainedOnce):
         if known and (keeper is None or not keeper.restore(fit, known)):
             raise ArchwrightError(f"the state after epoch {known} was not kept, so the search can't go on from there")
         while fit.progress.epoch < self.epochs and not fit.ended:
+            epoch = fit.progress.epoch + 1
             try:
                 fit.run_epoch()
                 with seeded(seed, "judged", fit.progress.epoch, device=fit.device):
@@ -76,7 +79,12 @@ class WeightSharing(TrainedOnce):
                     architecture = self._judged(fit, relaxation, metrics[self.task.score])
                 trial = Trial(architecture, 1.0 if fit.ended else fit.progress.epoch / self.epochs, seed)
                 costs = self.preflight(space, trial)
-            except Exception as error:  # it diverged, memory ran out, a module of the user's own failed
+            except torch.OutOfMemoryError as error:  # it may pass, as a failure that is stored would not
+                raise ArchwrightError(
+                    f"memory ran out in epoch {epoch} ({in_one_line(error)}); a recorded search can be run again when "
+                    "more is free: it goes on with this epoch"
+                ) from error
+            except Exception as error:  # it diverged, a module of the user's own failed
                 trial = Trial(relaxation.architecture(), 1.0, seed)
                 yield Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
                 return
@@ -107,6 +115,5 @@ class WeightSharing(TrainedOnce):
             if isinstance(made, Relaxation):
                 made.apply_weights()  # and as it will be relaxed: a depth can be no mixture, and says so now
                 check_fits(network, self.task.signature, device)
-        splits = (self.task.train.to(device), self.task.valid.to(device))
         given = self.shared
-        return SharedFit(network, made, self.task, splits, given, self.epochs, seed, device, self.calibration)
+        return SharedFit(network, made, self.task, self._splits, given, self.epochs, seed, device, self.calibration)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,8 +31,9 @@ def unrolled(relaxation: Relaxation, step: Step) -> Sequence[Tensor]:
 
     w' = w - xi * (momentum + gradient of the training loss), where xi is the weights' learning rate; the gradient is
     that at w', less d/da <d/dw training loss, xi * d/dw' validation loss>, by a difference of two gradients at
-    w +- epsilon * xi * d/dw' validation loss, epsilon being such that the weights move by 0.01. As in the authors' code
-    the step is that of plain momentum, and is not clipped. Afterwards the weights are what they were, bit for bit.
+    w +- epsilon * xi * d/dw' validation loss, epsilon being such that the weights move by 0.01. These two are computed
+    without mixed precision, whose rounding would drown their difference. As in the authors' code the step is that of
+    plain momentum, and is not clipped. Afterwards the weights are what they were, bit for bit.
     """
     own = list(relaxation.parameters())
     parameters, directions, rates = _weight_step(step, relaxation)
@@ -55,7 +57,8 @@ def unrolled(relaxation: Relaxation, step: Step) -> Sequence[Tensor]:
                 for parameter, before, part in zip(parameters, kept, vector, strict=True):
                     parameter.copy_(before).add_(part, alpha=sign)
             relaxation.apply_weights()
-            sides.append(_gradients(_loss(step, step.train), own))
+            with untracked(step.network), _unrounded(step.train[0].device):
+                sides.append(_gradients(step.plain_loss(step.train), own))
     finally:
         with torch.no_grad():
             for parameter, before in zip(parameters, kept, strict=True):
@@ -94,6 +97,26 @@ def _loss(step: Step, batch: Batch) -> Tensor:
     """An architecture step only asks: batch-norm's running statistics are the weight steps' alone."""
     with untracked(step.network):
         return step.loss(batch)
+
+
+@contextmanager
+def _unrounded(device: torch.device) -> Iterator[None]:
+    """Inside, a GPU convolves in float32 proper. By default it rounds to TF32, with 10 bits for a fraction: between two
+    sides that are so close, most of the difference would be rounding."""
+    cudnn = torch.backends.cudnn
+    if device.type != "cuda":
+        yield
+    elif hasattr(cudnn, "conv"):  # from torch 2.9 on; `flags` fails there if the user has set this
+        before = cudnn.conv.fp32_precision
+        cudnn.conv.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            cudnn.conv.fp32_precision = before
+    else:
+        kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "benchmark_limit", "deterministic")}
+        with cudnn.flags(**kept, allow_tf32=False):
+            yield
 
 
 def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:

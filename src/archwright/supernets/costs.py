@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,11 +77,17 @@ def expected(costs: Sequence[CandidateCosts], probabilities: Mapping[str, Tensor
     terms = []
     for entry in costs:
         row = probabilities[entry.choice][: len(entry.costs)]
-        term = row @ row.new_tensor(entry.costs)
+        term = row @ _vector(entry.costs, row.dtype, row.device)
         for name, option in entry.within:
             term = term * probabilities[name][option]
         terms.append(term)
     return torch.stack(terms).sum() if terms else torch.zeros(())
+
+
+@lru_cache(1024)
+def _vector(costs: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Made once: a copy at each step would make a GPU wait."""
+    return torch.tensor(costs, dtype=dtype, device=device)
 
 
 def _twin(network: OpenNetwork, cost: Cost) -> OpenNetwork:

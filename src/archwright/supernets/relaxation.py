@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,17 +29,24 @@ class Step:
     """What an architecture step may use.
 
     Attributes:
-        loss: the task's loss on a batch with the open network as it is set now.
+        plain_loss: as `loss`, without mixed precision.
         train: the batch that the weights are about to learn from.
         valid: a batch of the validation split, which only architectures learn from.
         optimizer: of the weights: an unrolled step looks at its learning rate, momentum and weight decay.
+        precision: makes a context in which networks compute as in the weights' steps: their mixed precision, if any.
     """
 
     network: OpenNetwork
-    loss: Callable[[Batch], Tensor]
+    plain_loss: Callable[[Batch], Tensor]
     train: Batch
     valid: Batch
     optimizer: torch.optim.Optimizer
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The task's loss on a batch with the open network as it is set now."""
+        with self.precision():
+            return self.plain_loss(batch)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,9 @@ class SharedPolicy(Relaxation):
         inputs, targets = step.valid
         if targets.is_floating_point():
             return -float(step.loss(step.valid))
-        return float((step.network(inputs).argmax(1) == targets).double().mean())
+        with step.precision():
+            outputs = step.network(inputs)
+        return float((outputs.argmax(1) == targets).double().mean())
 
     def reinforce(self, named: Sequence[Architecture], rewards: Sequence[float]) -> None:
         """One step up the mean of (R + entropy - b) log P, b the moving average of the rewards before (equation 2)."""

@@ -54,12 +54,16 @@ class Writer(nn.Module, ABC):
         return functional_call(network, self.weights(self.decided), (inputs,))
 
     def weights(self, architecture: Architecture) -> dict[str, Tensor]:
-        """The parameters of an architecture's network, by name; gradients reach the hypernetwork through them."""
+        """The parameters of an architecture's network, by name; gradients reach the hypernetwork through them.
+
+        They are written without mixed precision, as parameters are float32 where they are learnt.
+        """
         network = self._built(architecture)
         wanted = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-        vectors = self.vectors(architecture, network, list(wanted))
         shapes = [parameter.shape for parameter in wanted.values()]
-        written = self.decoder(vectors, shapes, [1.0 if name.endswith("weight") else 0.0 for name in wanted])
+        with torch.autocast(self.decoder.tile.device.type, enabled=False):
+            vectors = self.vectors(architecture, network, list(wanted))
+            written = self.decoder(vectors, shapes, [1.0 if name.endswith("weight") else 0.0 for name in wanted])
         return dict(zip(wanted, written, strict=True))
 
     @torch.no_grad()

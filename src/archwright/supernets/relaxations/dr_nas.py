@@ -32,9 +32,9 @@ class DirichletWeights(Relaxation):
         self.anchor = anchor
 
     def distributions(self) -> dict[str, Dirichlet]:
-        """Of the weights over each choice's candidates."""
+        """Of the weights over each choice's candidates; not validated, for which a GPU would be waited for."""
         return {
-            name: Dirichlet((functional.elu(row) + 1).clamp_min(LEAST))
+            name: Dirichlet((functional.elu(row) + 1).clamp_min(LEAST), validate_args=False)
             for name, row in zip(self.names, self.logits, strict=True)
         }
 
@@ -51,7 +51,7 @@ class DirichletWeights(Relaxation):
         if not self.anchor:
             return super().cost()
         divergences = [
-            kl_divergence(distribution, Dirichlet(torch.ones_like(distribution.concentration)))
+            kl_divergence(distribution, Dirichlet(torch.ones_like(distribution.concentration), validate_args=False))
             for distribution in self.distributions().values()
         ]
         return super().cost() + self.anchor * torch.stack(divergences).sum()

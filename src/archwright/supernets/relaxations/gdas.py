@@ -35,9 +35,9 @@ class HardGumbel(Sampled):
 
     def weights(self) -> dict[str, Weights]:
         """A candidate of each choice, with weight 1."""
-        drawn: dict[str, Weights] = {}
-        for name, row in zip(self.names, self.logits, strict=True):
-            soft = torch.softmax((torch.log_softmax(row, 0) + gumbel(row)) / self.temperature, 0)
-            option = int(soft.argmax())
-            drawn[name] = {option: straight_through(1.0, soft[option])}
-        return drawn
+        soft = [torch.softmax((torch.log_softmax(row, 0) + gumbel(row)) / self.temperature, 0) for row in self.logits]
+        options = torch.stack([row.argmax() for row in soft]).tolist()  # at once: a GPU is waited for
+        return {
+            name: {option: straight_through(1.0, row[option])}
+            for name, row, option in zip(self.names, soft, options, strict=True)
+        }

@@ -32,16 +32,17 @@ class BinaryGates(Sampled):
 
     def weights(self) -> dict[str, Weights]:
         """Two candidates of each choice, without replacement: weight 1 for the open one, 0 for the other."""
-        drawn: dict[str, Weights] = {}
+        gates: dict[str, Tensor] = {}
         for name, row in zip(self.names, self.logits, strict=True):
-            pair = self._pairs[name] = (row.detach() + gumbel(row)).topk(min(2, len(row))).indices
-            gates = torch.softmax(row[pair], 0)
-            active = int(torch.multinomial(gates.detach(), 1))
-            drawn[name] = {
-                option: straight_through(float(place == active), gates[place])
-                for place, option in enumerate(pair.tolist())
-            }
-        return drawn
+            pair = (row.detach() + gumbel(row)).topk(min(2, len(row))).indices
+            order = (row.detach()[pair] + gumbel(row[pair])).argsort(descending=True)
+            pair = self._pairs[name] = pair[order]  # the open one is the first
+            gates[name] = torch.softmax(row[pair], 0)
+        options = iter(torch.cat([self._pairs[name] for name in gates]).tolist())  # at once: a GPU is waited for
+        return {
+            name: {next(options): straight_through(float(place == 0), gate) for place, gate in enumerate(shares)}
+            for name, shares in gates.items()
+        }
 
     def cost(self) -> Tensor | float:
         """The penalty's expectation, as if the two candidates were all."""
