@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,12 @@ from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History, Scored
 from archwright.core.objective import Goal
-from archwright.core.parts import describe, innermost, with_arguments_named
+from archwright.core.parts import describe, innermost, on_device, with_arguments_named
 from archwright.core.protocols import Stored
 from archwright.core.trial import Evaluation
+from archwright.runtime.inline import Inline
 from archwright.runtime.machine import machine
+from archwright.runtime.processes import Processes
 from archwright.runtime.store import FORMAT, STORE_FILES, Store, StoreError, read_json, read_manifest, write_json
 from archwright.search import Budget, Search, search
 from archwright.spaces import operators
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from archwright.tasks import Task
 
 SAME = ("space", "strategy", "estimator", "objectives", "seed", "task")
-"""What has to be equal for a search to continue a run."""
+"""What has to be equal for a search to continue a run; but for where its estimator computes."""
 
 
 def record(wanted: Search, folder: str | Path) -> Search:
@@ -43,6 +46,7 @@ def record(wanted: Search, folder: str | Path) -> Search:
 
     Raises:
         StoreError: the folder can't be written, is something else, or holds another search.
+        ArchwrightError: this machine lacks a GPU that the trials need, where they run in it.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -52,6 +56,8 @@ def record(wanted: Search, folder: str | Path) -> Search:
     manifest = _manifest(wanted)
     if not (folder / "manifest.json").exists() and any(path.name not in STORE_FILES for path in _inside(folder)):
         raise StoreError(f"{folder} is not empty and no run of archwright: give another folder")
+    if not (folder / "manifest.json").exists():
+        _check_devices(wanted, manifest)  # before anything is written
     store = Store(folder, write=True)  # from here on nobody else writes
     try:
         if (folder / "manifest.json").exists():
@@ -61,12 +67,14 @@ def record(wanted: Search, folder: str | Path) -> Search:
         history, times = store.load(wanted.history.goal)
         if history.asked and wanted.history.asked:
             raise StoreError(f"{folder} holds evaluations already, and so does the search: which ones should count?")
+        if history.asked:
+            wanted.history, wanted.goes_on = history, True
+            wanted.elapsed_before = times[-1] if times else 0.0
+        if wanted.history.pending or wanted.budget.allows(wanted):  # what has ended needs no device any more
+            _check_devices(wanted, manifest)
     except BaseException:
         store.close()
         raise
-    if history.asked:
-        wanted.history, wanted.goes_on = history, True
-        wanted.elapsed_before = times[-1] if times else 0.0
     for position, evaluation in enumerate(wanted.history if not history.asked else ()):  # what the search started from
         store.asked(position, evaluation.trial, position)
         store.answered(position, evaluation, 0.0)
@@ -90,11 +98,12 @@ def resume(
     holds no code; so do tasks whose data was given in memory.
 
     Args:
+        estimator: besides one of your own, the run's with another `device`: where it computes may change.
         budget: the new limits, of the whole run; those of the manifest if None.
 
     Raises:
         StoreError: the folder is no run, or its parts are not the ones given.
-        ArchwrightError: a part of your own is missing.
+        ArchwrightError: a part of your own is missing, or a GPU that the trials need.
     """
     manifest = read_manifest(Path(folder))
     continued = search(
@@ -337,7 +346,7 @@ def _manifest(wanted: Search) -> dict[str, Any]:
         "budget": dict(vars(wanted.budget)),
         "executor": {"name": type(wanted.executor).__name__, "workers": getattr(wanted.executor, "workers", 1)},
         "task": None if task is None else _task_summary(task),
-        "machine": {**machine("torch", "numpy"), "gpu": _gpu()},
+        "machine": {**machine("torch", "numpy"), "gpu": _gpus()},
     }
 
 
@@ -366,14 +375,55 @@ def _size(space: Any) -> str | None:
     return str(operators.size(space)) if isinstance(space, Space) else None
 
 
-def _gpu() -> str | None:
-    import torch
+def _gpus() -> str | None:
+    """The names of NVIDIA's GPUs. To ask torch would begin CUDA here, which processes forked later could not use."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):  # no such program, or no driver
+        return None
+    return ", ".join(line.strip() for line in listed.splitlines() if line.strip()) or None
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+def _check_devices(wanted: Search, manifest: dict[str, Any]) -> None:
+    """Whether this machine has the GPUs that the trials need: else each of them would fail.
+
+    Executors that aren't ours may run trials elsewhere.
+    """
+    if not isinstance(wanted.executor, Inline | Processes):
+        return
+    measured = set(_gpus_named([on_device(manifest["estimator"], None), manifest["strategy"]]))
+    for device in sorted(measured.union(_gpus_named(manifest["estimator"]))):
+        from archwright.training.loop import pick_device  # here, so that a search in a table needs no torch
+
+        try:
+            pick_device(device)
+        except ArchwrightError:
+            if device not in measured:
+                raise
+            raise ArchwrightError(
+                f"a cost is measured on {device} in this search, and this machine lacks it: go on where there is one, "
+                "or search anew with the cost on another device"
+            ) from None
+
+
+def _gpus_named(description: Any) -> Iterator[str]:
+    """What arguments called `device` say, if it is a GPU of torch's: parts of the user's own may mean a telephone."""
+    if isinstance(description, dict):
+        device = description.get("device")
+        if isinstance(device, str) and device.startswith("cuda"):
+            yield device
+        description = list(description.values())
+    if isinstance(description, list):
+        for inside in description:
+            yield from _gpus_named(inside)
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
-    different = [name for name in SAME if old.get(name) != new[name]]
+    def settled(manifest: dict[str, Any], name: str) -> Any:
+        return on_device(manifest.get(name), None) if name == "estimator" else manifest.get(name)
+
+    different = [name for name in SAME if settled(old, name) != settled(new, name)]
     if different:
         name = different[0]
         raise StoreError(

@@ -87,6 +87,25 @@ def test_resume_continues_to_a_larger_budget(cli: Callable[..., Any], searched: 
     assert json.loads((searched / "manifest.json").read_text()) == before
 
 
+def test_resume_on_another_device_computes_there(
+    cli: Callable[..., Any], searched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the search had been begun on a machine with a GPU."""
+    path = searched / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["estimator"]["arguments"]["device"] = "cuda"
+    path.write_text(json.dumps(manifest))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    refused = cli("resume", searched, "--evaluations", "3", "--search-only")
+    assert refused.status == 2
+    assert "no usable GPU; use --device cpu" in refused.err
+    assert cli("show", searched, "--json").data["evaluations"] == 2
+    done = cli("resume", searched, "--evaluations", "3", "--device", "cpu", "--search-only", "--json")
+    assert done.status == 0, done.err
+    assert (done.data["evaluations"], done.data["failed"]) == (3, 0)
+    assert json.loads(path.read_text()) == manifest
+
+
 def test_resume_of_a_finished_run_scores_nothing_again(cli: Callable[..., Any], finished: Path) -> None:
     before = (finished / "result.json").read_bytes()
     done = cli("resume", finished)

@@ -1,6 +1,6 @@
 import pytest
 
-from archwright.core.parts import kebab
+from archwright.core.parts import kebab, on_device
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,17 @@ from archwright.core.parts import kebab
 )
 def test_kebab(name, expected):
     assert kebab(name) == expected
+
+
+def test_a_device_is_changed_in_estimators_and_nowhere_else():
+    def training(device):
+        costs = [{"name": "latency", "arguments": {"device": "cuda"}}]
+        return {"name": "training", "arguments": {"task": None, "costs": costs, "device": device}}
+
+    def staged(device):
+        mean = {"name": "mean", "arguments": {"of": training(device), "seeds": 3}}
+        return {"name": "staged", "arguments": {"cheap": training(device), "dear": mean, "by": "max:synflow"}}
+
+    assert on_device(staged("cuda"), "cpu") == staged("cpu")
+    for other in (None, {"repr": "mine.Estimator"}, {"name": "predicted", "arguments": {"least": 10}}):
+        assert on_device(other, "cpu") == other

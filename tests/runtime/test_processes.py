@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,48 @@ def test_a_worker_that_dies_costs_one_call(one, end, words):
     with pytest.raises(WorkerLost, match=words):
         one.submit(end).result()
     assert one.submit(double, 21).result() == 42
+
+
+@pytest.mark.parametrize("is_usable", [True, False])
+def test_a_worker_whose_gpu_is_lost_answers_and_is_replaced(is_usable):
+    def compute():
+        waited, emptied = [], []
+
+        def synchronize(device):
+            waited.append(device)
+            if not is_usable:
+                raise RuntimeError("CUDA error: device-side assert triggered")
+
+        cuda = SimpleNamespace(
+            is_initialized=lambda: True,
+            device_count=lambda: 2,
+            memory_reserved=lambda device: device * 2**20,  # only the second one was used
+            synchronize=synchronize,
+            empty_cache=lambda: emptied.append(True),
+        )
+        sys.modules["torch"] = SimpleNamespace(cuda=cuda, seen=(waited, emptied))
+        return os.getpid()
+
+    def after():
+        return os.getpid(), getattr(sys.modules.get("torch"), "seen", None)
+
+    with Processes(1) as executor:
+        first = executor.submit(compute)
+        process, seen = executor.submit(after).result()  # sent as soon as the first is answered
+    assert (process == first.result()) == is_usable
+    assert seen == (([1], [True]) if is_usable else None)
+
+
+def test_each_worker_has_a_number_and_its_successor_takes_it_over():
+    def number():
+        time.sleep(0.2)  # so that the other worker takes the other call
+        return os.environ["ARCHWRIGHT_WORKER"]
+
+    with Processes(2) as executor:
+        assert {future.result() for future in [executor.submit(number) for _ in range(2)]} == {"0", "1"}
+        with pytest.raises(WorkerLost):
+            executor.submit(os._exit, 7).result()
+        assert {future.result() for future in [executor.submit(number) for _ in range(2)]} == {"0", "1"}
 
 
 def test_a_call_that_hangs_is_ended_at_its_limit():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from archwright.cli.fields import fields_of
 from archwright.core.choices import BadSpace
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.objective import BadObjective, Goal, parse
-from archwright.core.parts import INSIDE, describe, rebuildable
+from archwright.core.parts import ESTIMATORS, INSIDE, describe, rebuildable
 from archwright.core.protocols import GradientStrategy
 from archwright.core.rng import Streams
 
@@ -31,7 +31,8 @@ def goal_of(settings: Settings, estimator: Any, task: Task) -> tuple[Goal, Any]:
     wanted = []
     for text in settings.objectives or [f"valid_{task.score}"]:
         if text.isidentifier() and known and text not in known | set(makers):
-            raise BadObjective(one_of("metric", text, known | set(makers)))
+            hint = "" if settings.objectives else "; say what to search by, such as --objective max:NAME"
+            raise BadObjective(one_of("metric", text, known | set(makers)) + hint)
         wanted.append(parse(text))
     goal = Goal.of(wanted)
     metrics = [item.metric for item in goal.objectives] + [item.metric for item in goal.constraints]
@@ -52,6 +53,27 @@ def _cost(maker: Any, device: str) -> Any:
     from archwright.training.loop import pick_device
 
     return maker(device=str(pick_device(device))) if "device" in fields_of(maker) else maker()
+
+
+def computing_on(estimator: Any, device: str) -> Any:
+    """The estimator with another `device`, and so the estimators inside it; costs are measured where they were."""
+    if not is_dataclass(estimator) or isinstance(estimator, type):
+        return estimator
+    given = {field.name: getattr(estimator, field.name) for field in fields(estimator) if field.init}
+    changed = {name: computing_on(value, device) for name, value in given.items() if name in ESTIMATORS}
+    changed |= {"device": device} if "device" in given else {}
+    return replace(estimator, **changed) if changed else estimator
+
+
+def equal_rungs(strategy: Any, estimator: Any) -> str | None:
+    """What to say where two rungs come to the same training, so that a promotion between them trains nothing."""
+    from archwright.diagnosis.naming import in_words
+
+    rungs = getattr(strategy, "rungs", None)
+    words = [in_words(estimator, level) for level in getattr(rungs, "levels", ())]
+    if len(set(words)) == len(words):
+        return None
+    return f"the rungs are {', '.join(words)}: give the training more epochs, or the strategy a higher `lowest`"
 
 
 def check_device(device: str) -> None:

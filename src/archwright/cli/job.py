@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import archwright as aw
+from archwright import registry
 from archwright.cli.checks import (
     check_budget,
     check_device,
     check_folder,
     check_open,
     check_pair,
+    computing_on,
+    equal_rungs,
     free_folder,
     goal_of,
 )
@@ -94,6 +97,8 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
         task,
     )
     check_open(space, estimator, task)
+    if (doubt := equal_rungs(strategy, estimator)) is not None:
+        output.warn(doubt)
     folder = settings.out or free_folder(task)
     wanted = aw.search(space, strategy, estimator, objectives=goal, executor=limits.processes(), seed=settings.seed)
     wanted.budget = budget
@@ -109,10 +114,13 @@ def resume(folder: Path, budget: Budget | None, limits: Limits, own: Own, output
     """Continues a run, then ends as `search` does."""
     run = own.load(folder)
     check_device(limits.device)
+    estimator = own.again(run, "estimator") or registry.rebuild("estimators", run.manifest["estimator"])
+    if limits.device != Limits.kept(folder).get("device", Limits.device):  # it is said anew
+        estimator = computing_on(estimator, limits.device)
     continued = aw.resume(
         folder,
         space=own.space,
-        estimator=own.again(run, "estimator"),
+        estimator=estimator,
         strategy=own.again(run, "strategy"),
         budget=budget,
         executor=limits.processes(),

@@ -85,6 +85,10 @@ INSIDE = ("dear", "of")
 """Arguments that hold the part inside another one which does the work, such as the training in an estimator."""
 
 
+ESTIMATORS = ("cheap", *INSIDE)
+"""Arguments that hold an estimator inside another one."""
+
+
 def innermost(description: Any, name: str) -> Any:
     """The description of an argument of a part; where that is None or lacking, of the part inside."""
     found = None
@@ -114,6 +118,21 @@ def with_arguments_named(
     changed = {
         key: value if key == name and replaces(argument) else with_arguments_named(argument, name, value, replaces)
         for key, argument in arguments.items()
+    }
+    return {**description, "arguments": changed}
+
+
+def on_device(description: Any, device: str | None) -> Any:
+    """An estimator's description with another `device` for it and for the estimators inside it.
+
+    The devices of other parts stay: that of a Latency is what is measured, not where an estimator computes.
+    """
+    arguments = description.get("arguments") if isinstance(description, Mapping) else None
+    if not isinstance(arguments, Mapping):
+        return description
+    changed = {
+        name: device if name == "device" else on_device(value, device) if name in ESTIMATORS else value
+        for name, value in arguments.items()
     }
     return {**description, "arguments": changed}
 

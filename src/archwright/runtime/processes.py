@@ -32,8 +32,12 @@ class Processes(Executor):
     """`workers` processes of their own interpreter, each with an equal share of the cores.
 
     A thread a worker hands over one call at a time through pipes, so a lost worker is known at once, its call
-    fails with `WorkerLost`, and the next call starts a fresh one. Functions travel by cloudpickle, once a worker:
-    classes and functions of a script or a notebook work, and scripts need no `if __name__ == "__main__"`.
+    fails with `WorkerLost`, and the next call starts a fresh one. So it does after a call that left CUDA unusable in
+    its process, as an assertion that fails on a GPU does. Functions travel by cloudpickle, once a worker: classes and
+    functions of a script or a notebook work, and scripts need no `if __name__ == "__main__"`.
+
+    Each worker has its number, 0 to workers - 1, in the environment variable ARCHWRIGHT_WORKER; one that replaces
+    another takes over its number. By it, the device "auto" spreads the workers over several GPUs.
 
     Args:
         workers: processes at a time.
@@ -58,9 +62,9 @@ class Processes(Executor):
         self.time_limit, self.memory_limit = time_limit, memory_limit
         self.threads = threads or _wanted_threads() or max(1, _cores() // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="archwright-worker")
-        self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
-        for _ in range(workers):
-            self._idle.put(None)  # started with the first call that needs it
+        self._idle: queue.SimpleQueue[tuple[int, _Worker | None]] = queue.SimpleQueue()
+        for number in range(workers):
+            self._idle.put((number, None))  # started with the first call that needs it
         self._alive: set[_Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -83,21 +87,21 @@ class Processes(Executor):
                 worker.kill()
 
     def _call(self, fn: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
-        worker = self._idle.get()
+        number, worker = self._idle.get()
         try:
             if worker is None or not worker.is_alive:
-                worker = self._start()
+                worker = self._start(number)
             result: Result = worker.call(fn, args, kwargs, self.time_limit)
             return result
         finally:
-            self._idle.put(worker)
+            self._idle.put((number, worker))
 
-    def _start(self) -> _Worker:
+    def _start(self, number: int) -> _Worker:
         with self._lock:
             if self._closed:
                 raise WorkerLost("the search was ended")
             self._alive = {worker for worker in self._alive if worker.is_alive}
-            worker = _Worker(self.threads, self.memory_limit)
+            worker = _Worker(number, self.threads, self.memory_limit)
             self._alive.add(worker)
             return worker
 
@@ -116,8 +120,9 @@ def _cores() -> int:
 class _Worker:
     """One process and the two pipes to it."""
 
-    def __init__(self, threads: int, memory_limit: int | None) -> None:
+    def __init__(self, number: int, threads: int, memory_limit: int | None) -> None:
         settings = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        settings["ARCHWRIGHT_WORKER"] = str(number)
         command = [sys.executable, "-m", "archwright.runtime.worker", str(os.getpid()), str(memory_limit or 0)]
         paths = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
@@ -168,11 +173,14 @@ class _Worker:
             self.process.stdin.write(payload)
             self.process.stdin.flush()
             self.function = fn
-            answer = pickle.load(self.process.stdout)
+            answer, is_usable = pickle.load(self.process.stdout)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # ValueError: killed and closed before the call
             raise self._lost(time_limit if timed_out.is_set() else None, time.monotonic() - started) from None
         finally:
             timer.cancel()
+        if not is_usable:  # gone before the next call looks whether it is alive
+            self._kill_all()
+            self._clear_up()
         succeeded, result = pickle.loads(answer)  # in a pickle of its own: if it fails to open, the pipe stays in step
         if not succeeded:
             raise result

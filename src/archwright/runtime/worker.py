@@ -33,7 +33,7 @@ def main(parent: int, memory_limit: int) -> None:
         except Exception as error:
             answer = _pickle_error(error)
         try:
-            results.write(pickle.dumps(answer))
+            results.write(pickle.dumps((answer, _gpus_are_usable())))
             results.flush()
         except BrokenPipeError:  # the parent is gone
             return
@@ -64,6 +64,25 @@ def _limit_memory(size: int) -> None:
     except ImportError:  # not on Windows
         return
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+
+
+def _gpus_are_usable() -> bool:
+    """Whether the next call can compute on the GPUs that this process uses, if any; hands back what memory is free.
+
+    After some errors, such as an index out of range in an embedding, every later call of CUDA in a process fails; to
+    be out of memory is none of them. The memory that torch keeps for later is of use to the GPU's other workers.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return True
+    try:
+        for device in range(torch.cuda.device_count()):
+            if torch.cuda.memory_reserved(device):  # to wait for a GPU that was never used would take memory there
+                torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()
+    except Exception:
+        return False
+    return True
 
 
 def _pickle_error(error: Exception) -> bytes:
