@@ -74,7 +74,10 @@ def test_it_is_the_calibrated_and_warped_predictor(space):
 
 def test_it_fails_while_too_little_is_known(space):
     found = answer(Predicted(metric="score", least=5), space, History("max:score", measured(space, 4)), *trials(space))
-    assert found.failure == "score is predicted from at least 5 architectures, and 4 are known"
+    assert found.failure == (
+        "score is predicted from at least 5 architectures, and 4 are known; give it runs=[FOLDER], or put it into "
+        "Staged(Predicted(), Training(task))"
+    )
     assert Predicted().estimate(space, *trials(space)).failure is not None
 
 
@@ -111,6 +114,8 @@ def test_runs_teach_too(space, run):
     history = History("max:score", [])
     assert estimator.scores(space).kendall > 0.7
     assert "Kendall" in str(estimator.scores(space, history))
+    short = Predicted(metric="score", runs=(run,), least=1000).estimate(space, *trials(space))
+    assert short.failure.endswith("; give it more runs, or put it into Staged(Predicted(), Training(task))")
     with pytest.raises(ArchwrightError, match="searched another space"):
         estimator.estimate(aw.spaces.nasbench201(cells=2), *trials(space))
     with pytest.raises(StoreError, match="there is no run"):

@@ -106,6 +106,27 @@ def test_what_the_cheap_one_can_not_judge_the_dear_one_does(space):
     assert "synflow" not in found.metrics
 
 
+@pytest.mark.parametrize("error", [ArchwrightError("naswot: no rectifiers"), ValueError("odd"), SystemExit(1)])
+def test_where_the_cheap_one_raises_the_dear_one_answers(space, error):
+    class Raises(Cheap):
+        def estimate(self, space, trial):
+            raise error
+
+    history, estimator = history_of(np.arange(50.0)), Staged(Raises(), Dear())
+    found = asked(estimator, space, history, trial(0))
+    assert (found.failure, found.metrics) == (None, {"valid_accuracy": 0.5, "epochs": 12.0})
+    assert 100.0 <= found.cost < 101.0
+
+
+def test_what_the_dear_one_raises_is_the_reason(space):
+    class Raises(Dear):
+        def estimate(self, space, trial):
+            raise ArchwrightError("out of clay")
+
+    search = aw.search(space, aw.strategies.Random(), Staged(Cheap(), Raises()), objectives="valid_accuracy")
+    assert {one.failure for one in aw.budget(search, evaluations=3)} == {"out of clay"}
+
+
 def test_what_went_on_once_goes_on_at_a_higher_fidelity(space):
     history, estimator = History("valid_accuracy"), Staged(Cheap(), Dear(), first=1)
     assert not asked(estimator, space, history, trial(1, fidelity=0.5)).rejected

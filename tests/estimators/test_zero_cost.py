@@ -152,6 +152,7 @@ def test_settings_of_a_proxy_of_its_own(task, space, architecture):
         ({"proxies": ("sinflow",)}, "did you mean synflow"),
         ({"proxies": (Vote(of=("snap",)),)}, "did you mean snip"),
         ({"proxies": ()}, "needs proxies"),
+        ({"proxies": "synflow"}, r"a list of names, such as \['synflow'\]"),
         ({"batch": 1}, "2 examples"),
         ({"proxies": ("zico",), "batches": 1}, "zico needs 2 batches"),
     ],

@@ -285,6 +285,11 @@ def test_numbers_that_do_not_fit_are_refused_at_once(make):
         make()
 
 
+def test_one_cheap_metric_is_a_list_too():
+    with pytest.raises(aw.ArchwrightError, match=r"cheap is a list of metrics, such as \['parameters'\]"):
+        LEMONADE(cheap="parameters")
+
+
 @pytest.mark.parametrize(
     "strategy",
     [

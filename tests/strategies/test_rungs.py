@@ -74,9 +74,20 @@ def test_geometric_levels():
     assert Rungs.geometric(3, 1 / 81).levels == pytest.approx([1 / 81, 1 / 27, 1 / 9, 1 / 3, 1])
     assert Rungs.geometric(3, 0.02).levels == pytest.approx([1 / 27, 1 / 9, 1 / 3, 1])  # none below the lowest
     assert Rungs.geometric(2, 1.0).levels == (1.0,)
+    assert Rungs.geometric(3, 0.12).levels == pytest.approx([1 / 3, 1])
     for eta in (2, 3, 4, 5, 7):
         for steps in range(8):
             assert len(Rungs.geometric(eta, 1.0 / eta**steps).levels) == steps + 1
+
+
+@pytest.mark.parametrize("eta", [2, 3, 4, 5, 7])
+@pytest.mark.parametrize("digits", [3, 4, 5, 8])
+def test_a_fraction_in_three_digits_or_more_is_that_fraction(eta, digits):
+    for steps in range(8):
+        lowest = float(f"{1.0 / eta**steps:.{digits}g}")  # rounded up or down
+        assert Rungs.geometric(eta, lowest).levels == Rungs.geometric(eta, 1.0 / eta**steps).levels
+    assert Rungs.geometric(3, 0.1112).levels[0] == 1 / 9
+    assert Rungs.geometric(3, 0.03704).levels[0] == 1 / 27
 
 
 @pytest.mark.parametrize("levels", [(0.5,), (), (0.0, 1.0), (0.5, 0.5, 1.0), (1.0, 0.5), (0.5, 1.5)])

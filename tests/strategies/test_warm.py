@@ -11,7 +11,7 @@ from archwright.core.trial import Evaluation
 from archwright.estimators import ZeroCost
 from archwright.spaces.operators import sample
 from archwright.spaces.space import Space
-from archwright.strategies import Random, RegularizedEvolution, Warm
+from archwright.strategies import DARTS, LEMONADE, TPE, QLearning, Random, RegularizedEvolution, Warm
 from archwright.testing import check_strategy
 
 
@@ -26,6 +26,12 @@ class Sum:
         if self.fails and total % 2:
             raise ValueError("odd")
         return Evaluation(trial, {"loss": total})
+
+
+class Says(Sum):
+    """Says what it measures."""
+
+    metrics = frozenset({"score"})
 
 
 def options(**arguments):
@@ -110,11 +116,35 @@ def test_if_nothing_can_be_scored_it_says_why(space):
         ({"pool": 5}, "1 <= first <= pool"),
         ({"by": "loss <= 3"}, "ranked by an objective"),
         ({"by": "synflow"}, "write max:synflow"),
+        ({"of": RegularizedEvolution(2000)}, "not 2000 and 1000; RegularizedEvolution begins with so many"),
+        ({"of": DARTS()}, "DARTS proposes no architectures.*inside Warm"),
+        ({"cheap": Says(), "by": "max:scor"}, "no cheap metric 'scor'; did you mean score"),
     ],
 )
 def test_bad_settings(settings, says):
     with pytest.raises(ArchwrightError, match=says):
-        Warm(Random(), Sum(), **settings)
+        Warm(**{"of": Random(), "cheap": Sum(), **settings})
+
+
+@pytest.mark.parametrize(
+    ("of", "count"),
+    [
+        (RegularizedEvolution(population=14, sample=3), 14),
+        (LEMONADE(start=7), 7),
+        (TPE(initial=3), 3),
+        (QLearning(initial=0.5), 10),  # a value
+        (Random(), 10),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_as_many_are_asked_as_the_other_strategy_would_begin_with(space, of, count):
+    warm, history, streams = Warm(of, Sum(), "min:loss", pool=200), History("min:loss"), Streams(6)
+    for number in range(count):
+        trial = warm.propose(space, history, streams[number])
+        history.append(history.ask(trial), Sum().estimate(space, trial))
+    pool = sorted({architecture: total(architecture) for architecture in drawn(space, 6, 200)}.values())
+    assert [total(item.trial.architecture) for item in history] == pool[:count]
+    assert warm.propose(space, history, streams[count]) == of.propose(space, history, streams[count])
 
 
 def test_it_keeps_the_contract():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+from archwright.core.errors import in_one_line
 from archwright.core.protocols import Informed
+from archwright.core.trial import Evaluation, Trial
 
 if TYPE_CHECKING:
     from archwright.core.history import History
-    from archwright.core.trial import Evaluation, Trial
 
 
 def briefing_of(estimator: Any, space: Any, history: History, trial: Trial) -> Any:
@@ -21,6 +23,15 @@ def answer_of(estimator: Any, space: Any, trial: Trial, briefing: Any) -> Evalua
     informed = isinstance(estimator, Informed)
     answer: Evaluation = estimator.estimate(space, trial, *((briefing,) if informed else ()))
     return answer
+
+
+def answer_or_failure(estimator: Any, space: Any, trial: Trial, briefing: Any) -> Evaluation:
+    """As `answer_of`; what the estimator raises becomes a failed evaluation with its reason."""
+    started = time.perf_counter()
+    try:
+        return answer_of(estimator, space, trial, briefing)
+    except (Exception, SystemExit) as error:
+        return Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
 
 
 def metrics_of(estimator: Any) -> frozenset[str] | None:

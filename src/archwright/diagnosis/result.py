@@ -17,6 +17,7 @@ from archwright.compare.statistics import Vector
 from archwright.core.architecture import Architecture
 from archwright.core.history import History
 from archwright.core.objective import Objective, parse
+from archwright.core.parts import INSIDE
 from archwright.core.trial import Evaluation
 from archwright.diagnosis.statistics import Agreement, Figure, difference, figure, kendall, mean, places, top_gap
 from archwright.run import load
@@ -328,10 +329,20 @@ class Diagnosis:
         item = self._answer(column, architecture)
         if item is None:
             return math.nan
-        went_on = item.metrics.get("epochs", math.inf) < len(item.curve)
+        fewer = item.metrics.get("epochs", math.inf) < self._trainings * len(item.curve)
+        went_on = fewer and column.run == REFERENCE  # the others are asked at one fidelity
         lower = [level for level in self.manifest["fidelities"] if level < column.fidelity] if went_on else []
         before = [replace(column, fidelity=max(lower))] if lower else []
         return item.cost + sum(self._from_scratch(one, architecture) for one in before)
+
+    @cached_property
+    def _trainings(self) -> int:
+        """How many trainings an answer of the reference is: their epochs are added up, and their curve is the mean."""
+        described, trainings = self.manifest["reference"], 1
+        while isinstance(described, Mapping) and isinstance(arguments := described.get("arguments"), Mapping):
+            trainings *= arguments.get("seeds", 1) if described.get("name") == "mean" else 1
+            described = next((arguments[inside] for inside in INSIDE if inside in arguments), None)
+        return trainings
 
     def _cost(self, column: Column, where: Mask) -> float:
         ours, all_of = self._seconds(column, where), self._seconds(self.reference, where)

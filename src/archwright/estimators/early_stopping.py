@@ -68,12 +68,14 @@ class EarlyStopping(TakesPart):
     `latency_ms` aren't, none is ended.
 
     An extrapolator that learns from complete curves makes no prediction, and ends nothing, before enough of them are
-    known; nor does one that was fitted beforehand, to curves of fewer epochs or with other numbers.
+    known: by default, before 30 trainings at the trial's fidelity went on to their end. Nor does one that was fitted
+    beforehand, to curves of fewer epochs or with other numbers.
 
     Attributes:
-        by: the extrapolator; by default one that learns from 30 complete curves or more (Baker et al., 2017b), since
-            `Training` has a cosine schedule, whose late rise the families of the paper's own
-            `curves.ParametricMixture` don't have: in the middle of such a training they promise too little.
+        by: the extrapolator; by default `SupportVectors(least=30)`, which learns from 30 complete curves or more (Baker
+            et al., 2017b); one named by hand wants 100 if nothing is said, as in that paper. Not the paper's own
+            `curves.ParametricMixture`, since `Training` has a cosine schedule, whose late rise its families don't have:
+            in the middle of such a training they promise too little.
         threshold: the paper's 0.05.
         certain: a standard deviation of the prediction below which a training ends too, whatever is predicted (the
             optimistic criterion, for which the paper's program has 0.005); 0 never does.

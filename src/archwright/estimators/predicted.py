@@ -81,7 +81,9 @@ class Predicted:
         known = self._all(space, trial.fidelity, briefing or ())
         if len(known) < self.least:
             short = f"{self.metric} is predicted from at least {self.least} architectures, and {len(known)} are known"
-            return Evaluation(trial, cost=time.perf_counter() - started, failure=short)
+            runs = "more runs" if self.runs else "runs=[FOLDER]"
+            advice = f"give it {runs}, or put it into Staged(Predicted(), Training(task))"
+            return Evaluation(trial, cost=time.perf_counter() - started, failure=f"{short}; {advice}")
         mean, std = self._fitted(space, known, trial.seed).predict([trial.architecture])
         metrics = {
             self.metric: float(mean[0]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import Any, Self
 
-from archwright.core.asking import answer_of, briefing_of, metrics_of
+from archwright.core.asking import answer_of, answer_or_failure, briefing_of, metrics_of
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.history import History
 from archwright.core.objective import Goal, Objective
@@ -25,7 +25,7 @@ class Staged:
     The others are rejected: they have the cheap metrics, cost what the cheap estimate did, and are no evaluations of
     the budget. A trial is compared with those at its own fidelity. What went on once goes on again, so that a promotion
     to a higher fidelity isn't stopped half-way. Where the cheap one fails, such as a `Predicted` that knows too little,
-    or has no value for `by`, the dear one answers.
+    or has no value for `by`, the dear one answers: a cheap one that always fails leaves nothing out.
 
     The cheap metrics are kept beside the dear ones. The metric `by`, and what the cheap one says about it (a name that
     begins with it), is called `cheap_...` where the dear one measures it too, or doesn't say what it measures; of any
@@ -95,7 +95,7 @@ class Staged:
     def estimate(self, space: Space, trial: Trial, briefing: Any = None) -> Evaluation:
         """The dear answer; a rejection where the cheap one is not among the best so far."""
         losses, went_on, cheaply, dearly = briefing or ((), False, None, None)
-        cheap = answer_of(self.cheap, space, trial, cheaply)
+        cheap = answer_or_failure(self.cheap, space, trial, cheaply)
         if cheap.rejected:  # by a stage inside
             return cheap
         kept = {self._name(name): value for name, value in cheap.metrics.items()}

@@ -57,6 +57,8 @@ class ZeroCost:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        if isinstance(self.proxies, str):
+            raise ArchwrightError(f"proxies is a list of names, such as [{self.proxies!r}]")
         named = (_metric(proxy) if isinstance(proxy, str) else proxy for proxy in self.proxies)
         object.__setattr__(self, "proxies", tuple(named))
         if not self.proxies:

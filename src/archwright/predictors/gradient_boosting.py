@@ -22,8 +22,8 @@ class GradientBoosting:
     """LightGBM's trees, several boosters that see different shares of evaluations and columns.
 
     They read decisions, and what an architecture computes. What the boosters disagree about is the spread. LightGBM's
-    own defaults are for tens of thousands of rows, so a leaf may be small here, and a booster is short. Needs the extra
-    `lightgbm`.
+    own defaults are for tens of thousands of rows, so a leaf may be small here; and there are twice as many trees,
+    which correct half as much. Needs the extra `lightgbm`.
 
     Attributes:
         members: boosters.

@@ -20,6 +20,9 @@ class ASHA(MultiFidelity):
     have made. A failure counts in the size of its rung and is never promoted; an answer that repeats another one does
     not count.
 
+    `of` may be any strategy that proposes architectures. Of one that waits for all that it asked (NASH, EAS, PathLevel)
+    random architectures take some turns as soon as there are several workers, and LocalSearch comes near random search.
+
     Attributes:
         eta: 4 in the paper's experiments; 3 here, as for the others.
     """

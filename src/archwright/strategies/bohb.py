@@ -14,6 +14,7 @@ class BOHB(Hyperband):
     """Hyperband, whose new architectures come from densities of the good and the bad (`KernelDensity`).
 
     Modelled is the highest fidelity of which there are as many successes as `enough` says, those of all brackets.
+    With another sampler in `of` it is Hyperband round that.
     """
 
     of: Strategy = field(default_factory=KernelDensity)

@@ -17,6 +17,9 @@ class Hyperband(Halving):
     Algorithm 1 of the paper, with R = 1 and r = `lowest`, for ever instead of once. Where its brackets come to be at
     the same rung, trials are compared within a bracket only, as there.
 
+    `of` may be any strategy that proposes architectures. Of one that waits for all that it asked (NASH, EAS, PathLevel)
+    random architectures take some turns as soon as there are several workers, and LocalSearch comes near random search.
+
     Attributes:
         eta: the paper's 3.
     """

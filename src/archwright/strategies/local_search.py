@@ -26,15 +26,19 @@ class Climb:
 
 @dataclass
 class LocalSearch(Learner[Climb]):
-    """Moves to the first neighbour that is better; at a local optimum starts anew from a random architecture."""
+    """Moves to the first neighbour that is better; at a local optimum starts anew from a random architecture.
+
+    A neighbour names the architecture that it is one decision away from for its parent, so that its weights may be
+    inherited.
+    """
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial | None:
         """A neighbour of the summit in random order, or a new start."""
         climb = self.learned(space, history)
         pending = {trial.architecture for trial in history.pending.values()}
         left = [architecture for architecture in climb.untried if architecture not in pending]
-        if left:
-            return Trial(left[int(rng.random() * len(left))])
+        if left and climb.summit is not None:
+            return Trial(left[int(rng.random() * len(left))], parent=climb.summit.position)
         if climb.untried:
             return None  # the last neighbours are being evaluated: one of them may be the way up
         return Trial(sample(space, rng))

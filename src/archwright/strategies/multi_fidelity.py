@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
-from archwright.core.protocols import GradientStrategy, SearchSpace, Strategy
+from archwright.core.protocols import SearchSpace, Strategy
 from archwright.core.trial import Trial
 from archwright.spaces.encodings import OneHot
 from archwright.spaces.operators import sample
+from archwright.strategies.inside import check_proposes
 from archwright.strategies.ladder import Ladder
 from archwright.strategies.random_search import Random
 from archwright.strategies.rungs import Rungs, is_promotion, promoted, trained
@@ -58,7 +58,8 @@ class MultiFidelity(ABC):
     Attributes:
         of: the sampler: any strategy that proposes architectures, which gradient strategies such as DARTS don't.
         eta: what one fidelity is to the one below it.
-        lowest: fidelity that the first rung has at least; of 9 epochs, 1 / 9 is the least to train.
+        lowest: fidelity that the first rung has at least, in three digits or more; of 9 epochs, 1 / 9 is the least to
+            train. Less is one epoch all the same, and a promotion from it to another such trains nothing.
         levels: the fidelities themselves, ascending to 1, in place of `eta` and `lowest`: those of a table, say.
         enough: successes at a fidelity from which on the sampler sees that one instead of a lower one; None is BOHB's
             rule, three more than the space has decisions.
@@ -72,12 +73,7 @@ class MultiFidelity(ABC):
 
     def __post_init__(self) -> None:
         self.rungs  # noqa: B018 (numbers that don't fit are refused at once)
-        if isinstance(self.of, GradientStrategy):
-            inside, name = type(self.of).__name__, type(self).__name__
-            raise ArchwrightError(
-                f"{inside} proposes no architectures, it relaxes the space: inside {name} a strategy is needed that "
-                "proposes some, such as Random"
-            )
+        check_proposes(self, self.of)
 
     @cached_property
     def rungs(self) -> Rungs:

@@ -20,8 +20,12 @@ class Rising(MultiFidelity):
     advice is to come nearer gradually. Each time the fidelity rises, the best so far are evaluated again, so that the
     sampler goes on from what it knows, in a currency that counts.
 
+    `of` may be any strategy that proposes architectures. Of one that waits for all that it asked (NASH, EAS, PathLevel)
+    random architectures take some turns as soon as there are several workers, and LocalSearch comes near random search.
+
     Attributes:
-        evaluations: how many there are until full fidelity is reached, as many at each fidelity below.
+        evaluations: how many there are until full fidelity is reached, as many at each fidelity below; fewer than the
+            budget has, or nothing is ever evaluated in full.
         carried: how many of the best are evaluated again at the next fidelity.
         enough: None is as many as are carried, or BOHB's rule if that asks for fewer or nothing is carried.
     """

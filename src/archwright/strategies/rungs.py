@@ -20,6 +20,9 @@ from archwright.core.trial import Trial
 ROUNDING = 1e-9
 """Of counts that are computed from fidelities: a third of three is one."""
 
+THREE_DIGITS = 5e-3
+"""How far a fraction may lie from its first three digits, relatively: so 0.334 is a third."""
+
 
 @dataclass(frozen=True)
 class Bracket:
@@ -61,12 +64,14 @@ class Rungs:
     def geometric(cls, eta: float, lowest: float) -> Rungs:
         """1, 1 / eta, 1 / eta ** 2, ... as far as `lowest`, the fidelity that the first rung has at least.
 
+        A fraction may be given in three digits: 0.0371 is as good as 1 / 27.
+
         Raises:
             ArchwrightError: eta is not more than 1, or `lowest` outside (0, 1].
         """
         if not eta > 1 or not 0.0 < lowest <= 1.0:
             raise ArchwrightError(f"rungs need eta > 1 and a lowest fidelity in (0, 1], not {eta} and {lowest}")
-        steps = math.floor(math.log(1.0 / lowest) / math.log(eta) + ROUNDING)
+        steps = math.floor(math.log((1.0 + THREE_DIGITS) / lowest) / math.log(eta))
         return cls(tuple(1.0 / eta**step for step in range(steps, -1, -1)))
 
     def kept(self, rung: int) -> float:

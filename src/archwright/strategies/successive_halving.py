@@ -53,6 +53,9 @@ class Halving(MultiFidelity):
 class SuccessiveHalving(Halving):
     """Many trials at the lowest fidelity, the best 1 / eta of them at the next, and so on to full fidelity; then anew.
 
+    `of` may be any strategy that proposes architectures. Of one that waits for all that it asked (NASH, EAS, PathLevel)
+    random architectures take some turns as soon as there are several workers, and LocalSearch comes near random search.
+
     Attributes:
         trials: how many a bracket begins with; None is as many as leave one at full fidelity.
     """
