@@ -138,6 +138,7 @@ MISTAKES = [
     (f"{LEVEL} --objective test_accuracy", "test_accuracy can't steer a search"),
     (f"{LEVEL} --strategy.rate 1", "there is no part 'strategy'"),
     (f"{LEVEL} --workers 0", "--workers: found 0, wanted greater than 0"),
+    ("digits --fidelities 0.11,1/3 --reference.epochs 3", "fidelities 0.11 and 0.333 of 3 epochs are both 1 epoch"),
     ("digits --reference trainin --fidelities 0.5", "there is no estimator 'trainin'; did you mean training?"),
     ("digits --reference.epoch 3 --fidelities 0.5", "--reference.epoch: there is no field of training 'epoch'"),
     ("digits --space own_parts.py:nowhere --fidelities 0.5", "there is no name 'nowhere'"),

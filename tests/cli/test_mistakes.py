@@ -55,6 +55,7 @@ MISTAKES = [
     ("search --evaluations many", "--evaluations"),
     ("search --workers 0", "--workers: found 0, wanted greater than 0"),
     ("search --trial-minutes 0", "--trial-minutes: found 0.0, wanted greater than 0"),
+    ("search --estimator zero-cost", "say what to search by, such as --objective max:"),
     ("search --device gpu", "there is no device 'gpu'; use auto, cpu, cuda"),
     ("search --space nowhere.py:space", "there is no file"),
     ("search --config nowhere.yaml", "nowhere.yaml can't be read: No such file"),

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import archwright as aw
+from archwright.cli.checks import equal_rungs
 from archwright.cli.config import Origin
 from archwright.cli.parts import made
 from archwright.core.errors import ArchwrightError
@@ -29,7 +31,39 @@ def strategy(**given: Any) -> Any:
 def test_an_estimator_inside_that_nobody_names_is_training() -> None:
     found = estimator(name="inherited", of={"epochs": "2"})
     assert found == aw.estimators.Inherited(aw.estimators.Training(TASK, 2))
-    assert estimator(name="staged", cheap="zero-cost").dear == aw.estimators.Training(TASK)
+    assert type(estimator(name="staged", cheap="zero-cost").dear) is aw.estimators.Training
+
+
+def test_the_command_lines_own_defaults_hold_inside_other_parts_too() -> None:
+    """On digits training has 6 epochs and evolution a population of 8; on other data 3 epochs and 10."""
+    for given in ({"name": "early-stopping"}, {"name": "mean", "of": "training"}, {"name": "cached", "folder": "x"}):
+        assert estimator(**given).of == aw.estimators.Training(TASK, 6)
+    staged = estimator(name="staged", cheap="training(epochs=1)", by="valid_accuracy")
+    assert (staged.cheap, staged.dear) == (aw.estimators.Training(TASK, 1), aw.estimators.Training(TASK, 6))
+    evolution = strategy(name="hyperband", of={"name": "regularized-evolution", "population": "20"}).of
+    assert evolution == aw.strategies.RegularizedEvolution(population=20, sample=3)
+    assert strategy(name="asha", of="regularized-evolution").of.population == 8
+    assert estimator(name="mean", of="weight-sharing").of == aw.estimators.WeightSharing(TASK)
+    other = {"task": aw.tasks.arrays(torch.zeros(20, 1, 4, 4), torch.arange(20) % 2)}
+    assert made("estimator", {"name": "mean"}, Origin({}), other).of.epochs == 3
+    assert made("strategy", {"name": "asha", "of": "regularized-evolution"}, Origin({}), other).of.population == 10
+
+
+def test_without_a_task_such_as_in_a_comparison_parts_have_their_papers_defaults() -> None:
+    alone = made("strategy", {"name": "asha", "of": "regularized-evolution"}, Origin({}))
+    assert alone.of == aw.strategies.RegularizedEvolution()
+
+
+def test_a_number_may_be_written_as_a_fraction() -> None:
+    rungs = aw.strategies.ASHA(lowest=1 / 27)
+    assert strategy(name="asha", lowest="1/27") == rungs
+    levels = (1 / 27, 1 / 9, 1 / 3, 1.0)
+    for written in ("1/27,1/9,1/3,1", ["1/27", "1/9", 1 / 3, 1]):
+        assert strategy(name="asha", levels=written).levels == levels
+    assert strategy(name="hyperband", of="warm(of=random,cheap=zero-cost,pool=20/2)").of.pool == 10
+    for wrong in ("1/0", "1/x", "/3", "one"):
+        with pytest.raises(ArchwrightError, match=f"--strategy.lowest: found '{wrong}', wanted a valid number"):
+            strategy(name="asha", lowest=wrong)
 
 
 def test_estimators_nest_to_any_depth_by_fields_and_in_brackets() -> None:
@@ -67,6 +101,12 @@ def test_a_part_of_the_users_own_may_stand_inside(tmp_path: Path) -> None:
     ("part", "given", "complaint"),
     [
         (estimator, {"name": "inherited", "of": {"epoch": 2}}, "did you mean epochs"),
+        (estimator, {"name": "mean", "epochs": 2}, r"of, seeds \(training, inside it, has one: --estimator.of.epochs"),
+        (estimator, {"name": "mean", "of": "cached", "epochs": 2}, r"\(training, .*: --estimator.of.of.epochs\)"),
+        (estimator, {"name": "staged", "cheap": "zero-cost", "epochs": 2}, r": --estimator.dear.epochs\)"),
+        (estimator, {"name": "mean", "of": "trainin", "epochs": 2}, "'epochs'; there are of, seeds"),
+        (estimator, {"name": "mean", "task": "digits"}, "'task'; there are of, seeds$"),
+        (strategy, {"name": "asha", "of": "tree-search", "exploration": 2}, r"\(tree-search, .*: --strategy.of.explor"),
         (estimator, {"name": "inherited", "of": "trainin"}, "did you mean training"),
         (estimator, {"name": "early-stopping", "by": "last-valu"}, "did you mean last-value"),
         (estimator, {"name": "staged"}, "needs --estimator.cheap"),
@@ -118,3 +158,12 @@ def test_nash_with_inherited_weights_from_the_command_line(cli: Callable[..., An
     assert all(item.metrics["exact"] == 1.0 for item in children)
     cli("resume", str(run), "--evaluations", "4", "--search-only")
     assert len(aw.load(run).history) == 4
+
+
+def test_rungs_that_come_to_the_same_training_are_told() -> None:
+    said = equal_rungs(aw.strategies.ASHA(), aw.estimators.Inherited(aw.estimators.Training(TASK, 3)))
+    assert said is not None
+    assert said.startswith("the rungs are 1 epoch, 1 epoch, 3 epochs: give the training more epochs")
+    assert equal_rungs(aw.strategies.ASHA(), aw.estimators.Training(TASK, 9)) is None
+    assert equal_rungs(aw.strategies.ASHA(), aw.estimators.Training(TASK, 3, along=("data",))) is None
+    assert equal_rungs(aw.strategies.RegularizedEvolution(), aw.estimators.Training(TASK, 3)) is None

@@ -106,6 +106,16 @@ def test_an_estimator_without_the_objective_is_judged_by_what_it_measures(tmp_pa
     assert math.isnan(line(found, "flops").tau.value)
 
 
+def test_what_is_told_about_a_prediction_is_no_estimate_and_a_loss_is_better_small(tmp_path):
+    measured = ("train_loss", "train_loss_std", "train_loss_learnt_from")
+    predicted = Fake(dict.fromkeys(measured, lambda trial: -truth(trial.architecture)))
+    found = make(tmp_path, {"predicted": predicted, "other": Fake({**predicted.of, "lossy": lambda trial: 1.0})})
+    assert [one.label for one in found.of_kind("estimator")] == ["predicted", "other: lossy", "other: train_loss"]
+    assert line(found, "predicted").column.objective == "min:train_loss"
+    assert line(found, "predicted").tau.value == 1.0
+    assert line(found, "other: lossy").column.objective == "max:lossy"
+
+
 def test_one_proxy_that_fails_leaves_the_others(tmp_path):
     some = Fake(
         {
@@ -155,6 +165,25 @@ def test_a_training_that_went_on_is_charged_for_its_beginning(tmp_path):
     assert [one.cost for one in found.lines] == [0.125, 0.5]
     spent = sum(item.metrics["epochs"] for history in found.histories.values() for item in history)
     assert spent == 48 * 16
+
+
+class TrainedBySeed(Trained):
+    """The same, each seed for itself."""
+
+    def estimate(self, space, trial):
+        reached, known = round(self.epochs * trial.fidelity), self.known[trial.architecture, trial.seed]
+        self.known[trial.architecture, trial.seed] = reached
+        metrics = {"valid_accuracy": truth(trial.architecture), "epochs": float(reached - known)}
+        return aw.Evaluation(trial, metrics, (0.5,) * reached, cost=float(reached - known))
+
+
+def test_a_mean_of_trainings_that_went_on_is_charged_for_their_beginnings(tmp_path):
+    candidates = {"other": Trained()}  # one training, to its end
+    found = make(tmp_path, candidates, aw.estimators.Mean(TrainedBySeed(), 3), fidelities=(0.5, 0.125))
+    assert found.reference.label == "16 epochs"
+    assert found.seconds == 3 * 16
+    assert [(one.label, one.seconds) for one in found.lines] == [("2 epochs", 6), ("8 epochs", 24), ("other", 16)]
+    assert [one.cost for one in found.lines] == [0.125, 0.5, 1 / 3]
 
 
 def test_the_reference_from_another_seed(tmp_path):
@@ -241,6 +270,8 @@ WRONG = [
     ({"near_top": -1}, "at least 3 architectures, and 0 or more"),
     ({"fidelities": (1.0,)}, "above 0 and below 1, not 1"),
     ({"fidelities": (0.5, 0.5)}, "named twice"),
+    ({"ref": Trained(), "fidelities": (0.07, 0.04)}, "fidelities 0.04 and 0.07 of 16 epochs are both 1 epoch: raise"),
+    ({"ref": Trained(), "fidelities": (0.5, 0.99)}, "fidelities 0.99 and 1 of 16 epochs are both 16 epochs: raise"),
     ({"objective": "valid_accuray"}, "valid_accuray"),
     ({"objective": "test_accuracy"}, "can't steer a search"),
     ({"objective": ["valid_accuracy", "min:parameters"]}, "one objective at a time"),
@@ -260,7 +291,7 @@ WRONG = [
 def test_mistakes_are_told_before_anything_is_asked(tmp_path, given, message):
     log = tmp_path / "log"
     with pytest.raises(aw.ArchwrightError, match=message):
-        make(tmp_path, given.pop("candidates", {}), reference(log=log), **given)
+        make(tmp_path, given.pop("candidates", {}), given.pop("ref", reference(log=log)), **given)
     assert not log.exists()
     assert not (tmp_path / "kept").exists()
 

@@ -346,7 +346,7 @@ def diagnose(
     reference: Annotated[
         str | None,
         typer.Option(
-            help="The estimator whose order counts; training by default, --reference.epochs 36.",
+            help="The estimator whose order counts; training by default; give its epochs: --reference.epochs 36.",
             rich_help_panel="Reference",
         ),
     ] = None,
@@ -363,7 +363,9 @@ def diagnose(
     ] = None,
     fidelities: Annotated[
         list[str] | None,
-        typer.Option(help="The reference at lower fidelities, such as 0.11,1/3.", rich_help_panel="Estimates"),
+        typer.Option(
+            help="The reference at lower fidelities, such as 0.11,1/3 of 36 epochs.", rich_help_panel="Estimates"
+        ),
     ] = None,
     metrics: Annotated[
         list[str] | None,
@@ -395,7 +397,7 @@ def diagnose(
     """Measure how far cheap estimates rank architectures as a dear one does, and at which cost.
 
     Fields of the parts are options too: --reference.epochs 36, --space.cells 1, --benchmark.epochs 200. The same
-    command goes on where it was interrupted; in the same folder, more estimates may be added.
+    command goes on where it was interrupted; in the same folder, more estimators and metrics may be added.
     """
     from archwright.cli import diagnose as diagnosing
 

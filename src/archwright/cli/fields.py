@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -16,6 +18,7 @@ from pydantic.errors import PydanticUserError
 
 from archwright import registry
 from archwright.cli.config import Origin, problems
+from archwright.cli.defaults import DEFAULTS, TASK_DEFAULTS
 from archwright.cli.outcome import Mistakes
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import INSIDE, describe, kebab
@@ -97,7 +100,8 @@ def make(
     maker: Maker, given: Mapping[str, Any], path: str, origin: Origin, ours: Mapping[str, Any] | None = None
 ) -> Any:
     """Calls `maker` with the fields that the user gave, converted, and with `ours` where it takes them: those in
-    `OURS` in any case, the others where the user says nothing.
+    `OURS` in any case, the others where the user says nothing. With a task in `ours`, the command line's defaults of a
+    part hold too, wherever it stands.
 
     What it takes as a part is made in the same way; an estimator inside that the user does not name is `Training`.
 
@@ -107,7 +111,8 @@ def make(
     """
     known = fields_of(maker)
     told = set(map(_plain, map(str, given)))
-    filled = {name: it for name, it in (ours or {}).items() if name in known and (name in OURS or name not in told)}
+    unsaid = {**_usual(maker, ours or {}), **(ours or {})}
+    filled = {name: it for name, it in unsaid.items() if name in known and (name in OURS or name not in told)}
     open_fields = {name: field for name, field in known.items() if name not in (OURS & set(ours or {}))}
     values: dict[str, Any] = {}
     mistakes: list[str] = []
@@ -115,7 +120,9 @@ def make(
         name, where = str(key).replace("-", "_"), f"{path}.{key}"
         if name not in open_fields:
             title = kebab(getattr(maker, "__name__", path))
-            mistakes.append(f"{origin(where)}: {one_of(f'field of {title}', name, open_fields)}")
+            found = _inside(open_fields, given, name, path)
+            hint = f" ({found[0]}, inside it, has one: {origin(found[1])})" if found else ""
+            mistakes.append(f"{origin(where)}: {one_of(f'field of {title}', name, open_fields)}{hint}")
             continue
         try:
             values[name] = convert(open_fields[name], value, where, origin, ours)
@@ -159,9 +166,10 @@ def convert(field: Field, value: Any, path: str, origin: Origin, ours: Mapping[s
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        if isinstance(value, str):
+        others = [_items(value)] if isinstance(value, str) else []
+        for other in (*others, *map(_without_fractions, (value, *others))):
             with contextlib.suppress(ValidationError):
-                return adapter.validate_python(_items(value))
+                return adapter.validate_python(other)
         raise Mistakes(problems(error, origin, path)) from None
 
 
@@ -174,6 +182,43 @@ def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",")]
     return list(value) if isinstance(value, Sequence) else [value]
+
+
+def _without_fractions(value: Any) -> Any:
+    """1/27 as a number, alone or in a list; anything else as it is."""
+    if isinstance(value, list):
+        return [_without_fractions(item) for item in value]
+    written = isinstance(value, str) and re.fullmatch(r"\d+/0*[1-9]\d*", value)
+    return float(Fraction(value)) if written else value
+
+
+def _usual(maker: Maker, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields for which the command line has defaults of its own on the task in `ours`; none without a task."""
+    if "task" not in ours:
+        return {}
+    task = getattr(ours["task"], "made_by", {}).get("name", "")
+    usual = {**DEFAULTS, **TASK_DEFAULTS.get(task, {})}
+    for part, kind in (("strategy", "strategies"), ("estimator", "estimators")):
+        if registry.parts(kind)[usual[part]["name"]] is maker:
+            return {name: value for name, value in usual[part].items() if name != "name"}
+    return {}
+
+
+def _inside(fields: Mapping[str, Field], given: Mapping[str, Any], name: str, path: str) -> tuple[str, str] | None:
+    """Which part, inside one of these fields, has a field of that name, and how that is written; None if none has."""
+    for key in [key for key in INSIDE if key in fields and fields[key].part is not None]:
+        where = f"{path}.{key}"
+        try:
+            title, found, inner = _named(fields[key], given.get(key, {}), where, Origin({}))
+        except (ArchwrightError, AttributeError, TypeError):  # no part: if that is a mistake it is told anyway
+            continue
+        known = fields_of(found) if callable(found) else {}
+        if name in known and name not in OURS:
+            return kebab(title), f"{where}.{name}"
+        deeper = _inside(known, inner, name, where)
+        if deeper is not None:
+            return deeper
+    return None
 
 
 def _cost(item: Any, path: str, origin: Origin) -> Any:
@@ -191,6 +236,16 @@ def _op(item: Any, path: str, origin: Origin) -> Any:
 
 def _part(field: Field, given: Any, path: str, origin: Origin, ours: Mapping[str, Any] | None) -> Any:
     """A part by its name, alone or with fields beside it; fields alone are the default's, the others stay."""
+    name, found, fields = _named(field, given, path, origin)
+    if callable(found):
+        return make(found, fields, path, origin, ours)
+    if fields:
+        raise ArchwrightError(f"{origin(path)}: {name} is made already, it has no fields")
+    return found
+
+
+def _named(field: Field, given: Any, path: str, origin: Origin) -> tuple[str, Any, dict[str, Any]]:
+    """The name of such a part, what has that name, and the fields."""
     from archwright.cli.listed import parsed  # these make parts themselves
     from archwright.cli.parts import is_own, own
 
@@ -204,12 +259,7 @@ def _part(field: Field, given: Any, path: str, origin: Origin, ours: Mapping[str
     elif "name" not in named:
         raise ArchwrightError(f"{origin(path)}: say which of the {kind}: --{path} NAME")
     name = named.pop("name")
-    found = own(name) if is_own(name) else registry.find(kind, name)
-    if callable(found):
-        return make(found, named, path, origin, ours)
-    if named:
-        raise ArchwrightError(f"{origin(path)}: {name} is made already, it has no fields")
-    return found
+    return name, own(name) if is_own(name) else registry.find(kind, name), named
 
 
 PARTS: Mapping[str, str] = {"sampling": "samplings", "weights": "hypernetworks"}

@@ -18,7 +18,7 @@ from archwright.benchmarks.table import Benchmark
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
-from archwright.core.objective import SMALLER_IS_BETTER, BadObjective, Constraint, Goal, Objective, maximize, parse
+from archwright.core.objective import SMALLER_IS_BETTER, Constraint, Goal, Objective, maximize, minimize
 from archwright.core.parts import describe
 from archwright.core.protocols import Estimator, Relaxes, SearchSpace
 from archwright.diagnosis.learnt import Learnt
@@ -36,6 +36,9 @@ from archwright.strategies.listed import Listed
 AGAIN = 1
 """The seed of the reference's trials when it is asked again, to see how far it agrees with itself."""
 
+BESIDE = ("_std", "_learnt_from")
+"""How metrics end that say something about a prediction: nothing to rank by."""
+
 OnAnswer = Callable[[str, int, int], None]
 """Told the run's label, how many of its trials are answered, and of how many."""
 
@@ -47,8 +50,9 @@ class Candidate:
     Attributes:
         estimator: what answers.
         judged_by: objectives such as "max:synflow": each is ranked by alone, all come from the same evaluations. If
-            empty: the reference's objective where the estimator measures it, else each metric of its own that is no
-            cost, larger being better.
+            empty: the reference's objective where the estimator measures it, else each metric of its own, larger being
+            better unless its name says otherwise, as that of a loss does. Costs are none of its own, nor is what is
+            told about a prediction: `..._std`, `..._learnt_from`.
         fidelity: of its trials.
         seed: of its trials.
     """
@@ -69,7 +73,7 @@ class Candidate:
         known = getattr(self.estimator, "metrics", None)
         if known is None or reference.metric in known:
             return [reference]
-        own = [_larger(metric) for metric in sorted(known - SMALLER_IS_BETTER) if not metric.endswith("_std")]
+        own = [_larger(metric) for metric in sorted(known - SMALLER_IS_BETTER) if not metric.endswith(BESIDE)]
         if not own:
             raise ArchwrightError(
                 f"{type(self.estimator).__name__} measures no {reference.metric}, and nothing else to rank by: say "
@@ -137,7 +141,8 @@ class Plan:
         """All that can be wrong is found now, before anything is asked.
 
         Raises:
-            ArchwrightError: too few architectures, a fidelity or a label twice, no estimator where one should be.
+            ArchwrightError: too few architectures, a fidelity or a label twice, two fidelities of as many epochs, no
+                estimator where one should be.
             BadObjective: a metric that nobody measures.
             BadTable: a fidelity at which a benchmark was not measured.
             StoreError: a run to learn from that is none, or of another space.
@@ -148,7 +153,7 @@ class Plan:
                 f"and {near_top}"
             )
         wanted = _objective(objective)
-        levels = _levels(fidelities)
+        levels = _levels(fidelities, reference)
         main = Asked(REFERENCE, _estimator("the reference", reference), [wanted], (*levels, 1.0))
         columns = [_column(in_words(reference, 1.0, REFERENCE), main, wanted, "reference", 1.0)]
         columns += [_column(in_words(reference, level), main, wanted, "fidelity", level) for level in levels]
@@ -334,21 +339,25 @@ def _objective(given: Any) -> Objective:
 
 
 def _larger(metric: str) -> Objective:
-    """The objective of a metric: its name's direction, else larger is better."""
-    try:
-        known = parse(metric)
-    except BadObjective:
-        return maximize(metric)
-    return known if isinstance(known, Objective) else maximize(metric)
+    """The objective of a metric: the direction that the end of its name tells, as of train_loss, else larger."""
+    smaller = any(f"_{metric}".endswith(f"_{word}") for word in SMALLER_IS_BETTER)
+    return minimize(metric) if smaller else maximize(metric)
 
 
-def _levels(fidelities: Sequence[float]) -> list[float]:
+def _levels(fidelities: Sequence[float], reference: Estimator) -> list[float]:
     for fidelity in fidelities:
         if not 0.0 < fidelity < 1.0:
             raise ArchwrightError(f"the fidelities to look at are above 0 and below 1, not {fidelity:g}")
     if len(set(fidelities)) < len(fidelities):
         raise ArchwrightError("a fidelity is named twice")
-    return sorted(fidelities)
+    levels = sorted(fidelities)
+    for low, high in itertools.pairwise((*levels, 1.0)):
+        if in_words(reference, low) == in_words(reference, high):
+            raise ArchwrightError(
+                f"fidelities {low:.3g} and {high:.3g} of {in_words(reference, 1.0, 'the reference')} are both "
+                f"{in_words(reference, low)}: raise the epochs of the reference or leave one out"
+            )
+    return levels
 
 
 def _estimator(label: str, given: Any) -> Any:
