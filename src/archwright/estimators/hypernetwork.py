@@ -15,7 +15,7 @@ from archwright.spaces.operators import sample
 from archwright.spaces.space import Space
 from archwright.supernets.hypernetworks import GraphHypernetwork, Writer, Writing
 from archwright.supernets.sampling.sampling import generator
-from archwright.tasks.task import Hyperparameters, Split, Task
+from archwright.tasks.task import Hyperparameters, Task
 from archwright.training.loop import pick_device
 from archwright.training.seeding import seeded
 
@@ -66,7 +66,7 @@ class Hypernetwork(TrainedOnce):
             writer.decide(sample(space, generator()))
             check_fits(writer, self.task.signature, device)
         given = self.shared
-        return HypernetworkFit(writer, self.task, self._splits, given, self.epochs, seed, device, self.calibration)
+        return HypernetworkFit(writer, self.task, given, self.epochs, seed, device, self.calibration)
 
 
 class HypernetworkFit(ArchitecturesFit):
@@ -76,14 +76,13 @@ class HypernetworkFit(ArchitecturesFit):
         self,
         writer: Writer,
         task: Task,
-        splits: tuple[Split, Split],
         hyperparameters: Hyperparameters,
         epochs: int,
         seed: int,
         device: torch.device,
         calibration: int,
     ) -> None:
-        super().__init__(writer, task, splits, hyperparameters, epochs, seed, device, calibration)
+        super().__init__(writer, task, hyperparameters, epochs, seed, device, calibration)
         self.writer = writer
 
     def learn(self, inputs: Tensor, targets: Tensor) -> Tensor:

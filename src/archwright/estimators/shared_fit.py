@@ -20,7 +20,7 @@ from archwright.runtime.files import whole
 from archwright.supernets.calibration import calibrated
 from archwright.supernets.open_network import OpenNetwork
 from archwright.supernets.relaxation import Batch, Judge, Relaxation, Sampler, Step
-from archwright.tasks.task import Hyperparameters, Split, Task
+from archwright.tasks.task import Hyperparameters, Task
 from archwright.training.loop import Fit, mixed_precision, score
 from archwright.training.seeding import seeded
 
@@ -29,7 +29,6 @@ class ArchitecturesFit(Fit):
     """Training of what every architecture of a space can be scored with.
 
     Args:
-        splits: train and valid, on `device`.
         calibration: batches of training inputs that batch-norm is calibrated with before a score.
     """
 
@@ -37,15 +36,15 @@ class ArchitecturesFit(Fit):
         self,
         network: nn.Module,
         task: Task,
-        splits: tuple[Split, Split],
         hyperparameters: Hyperparameters,
         epochs: int,
         seed: int,
         device: torch.device,
         calibration: int,
     ) -> None:
-        super().__init__(network, task, splits[0], hyperparameters, epochs, seed, device)
-        self.valid, self.calibration = splits[1], calibration
+        train, self.valid = task.on(device)
+        super().__init__(network, task, train, hyperparameters, epochs, seed, device)
+        self.calibration = calibration
 
     def score_of(self, architecture: Architecture) -> dict[str, float]:
         """The task's metrics of an architecture on the validation split."""
@@ -75,14 +74,13 @@ class SharedFit(ArchitecturesFit):
         network: OpenNetwork,
         sampler: Sampler,
         task: Task,
-        splits: tuple[Split, Split],
         hyperparameters: Hyperparameters,
         epochs: int,
         seed: int,
         device: torch.device,
         calibration: int,
     ) -> None:
-        super().__init__(network, task, splits, hyperparameters, epochs, seed, device, calibration)
+        super().__init__(network, task, hyperparameters, epochs, seed, device, calibration)
         self.open, self.sampler = network, sampler
         self.ended = False
         self.trace: list[dict[str, list[float]]] = []

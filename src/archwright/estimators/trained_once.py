@@ -21,8 +21,8 @@ from archwright.estimators.shared_fit import ArchitecturesFit, Keeper
 from archwright.estimators.training import sketch
 from archwright.objectives.costs import Cost, Flops, Parameters
 from archwright.spaces.space import Space
-from archwright.tasks.task import Hyperparameters, Split, Task
-from archwright.training.loop import DivergedError, pick_device
+from archwright.tasks.task import Hyperparameters, Task
+from archwright.training.loop import DivergedError
 
 SEARCH = Hyperparameters(
     learning_rate=0.025,
@@ -153,12 +153,6 @@ class TrainedOnce(ABC):
         return FileLock(Path(self.checkpoints) / f"{name}.lock")
 
     @cached_property
-    def _splits(self) -> tuple[Split, Split]:
-        """Train and valid, moved to the device once: the trainings of all seeds read the same."""
-        device = pick_device(self.device)
-        return self.task.train.to(device), self.task.valid.to(device)
-
-    @cached_property
     def _diverged(self) -> dict[str, str]:
         """What the trainings that diverged said, by name."""
         return {}
@@ -168,5 +162,5 @@ class TrainedOnce(ABC):
         return {}
 
     def __getstate__(self) -> dict[str, Any]:  # each worker reads or trains for itself
-        own = ("_fits", "_diverged", "_splits")
+        own = ("_fits", "_diverged")
         return {name: value for name, value in self.__dict__.items() if name not in own}

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -189,25 +188,12 @@ class Training:
 
     def setting(self, fidelity: float, device: torch.device) -> Setting:
         """What a trial of that fidelity trains on."""
-        train, valid = self._on_device(device)
+        train, valid = self.task.on(device)
         setting = Setting(train, valid, self.task.signature, self.epochs, self.epochs)
         if fidelity < 1:
             for name in self.along:
                 setting = FIDELITIES[name](setting, fidelity)
         return setting
-
-    def _on_device(self, device: torch.device) -> tuple[Split, Split]:
-        """The splits, moved once: small data stays in the device's memory from trial to trial."""
-        if device not in self._moved:
-            self._moved[device] = (self.task.train.to(device), self.task.valid.to(device))
-        return self._moved[device]
-
-    @cached_property
-    def _moved(self) -> dict[torch.device, tuple[Split, Split]]:
-        return {}
-
-    def __getstate__(self) -> dict[str, Any]:  # data is loaded by each worker for itself
-        return {name: value for name, value in self.__dict__.items() if name != "_moved"}
 
     def _checkpoint(self, space: Space, trial: Trial) -> Path | None:
         """Where the training of this architecture and seed under these settings is kept; None if it can't go on."""

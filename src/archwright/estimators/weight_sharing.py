@@ -116,4 +116,4 @@ class WeightSharing(TrainedOnce):
                 made.apply_weights()  # and as it will be relaxed: a depth can be no mixture, and says so now
                 check_fits(network, self.task.signature, device)
         given = self.shared
-        return SharedFit(network, made, self.task, self._splits, given, self.epochs, seed, device, self.calibration)
+        return SharedFit(network, made, self.task, given, self.epochs, seed, device, self.calibration)

@@ -120,7 +120,7 @@ class Task:
         return self._load()
 
     def __getstate__(self) -> dict[str, Any]:  # workers load for themselves
-        loaded = ("splits", "statistics", "_statistics_on")
+        loaded = ("splits", "statistics", "_statistics_on", "_splits_on")
         return {name: value for name, value in self.__dict__.items() if name not in loaded}
 
     def __repr__(self) -> str:
@@ -178,6 +178,16 @@ class Task:
             self._statistics_on[device] = (mean.to(device), deviation.to(device))
         mean, deviation = self._statistics_on[device]
         return (inputs.float() - mean) / deviation
+
+    def on(self, device: torch.device) -> tuple[Split, Split]:
+        """The training and the validation split, moved once to each device: there they stay from trial to trial."""
+        if device not in self._splits_on:
+            self._splits_on[device] = (self.train.to(device), self.valid.to(device))
+        return self._splits_on[device]
+
+    @cached_property
+    def _splits_on(self) -> dict[torch.device, tuple[Split, Split]]:
+        return {}
 
     @cached_property
     def _statistics_on(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
