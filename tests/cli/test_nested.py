@@ -167,3 +167,8 @@ def test_rungs_that_come_to_the_same_training_are_told() -> None:
     assert equal_rungs(aw.strategies.ASHA(), aw.estimators.Training(TASK, 9)) is None
     assert equal_rungs(aw.strategies.ASHA(), aw.estimators.Training(TASK, 3, along=("data",))) is None
     assert equal_rungs(aw.strategies.RegularizedEvolution(), aw.estimators.Training(TASK, 3)) is None
+
+
+def test_a_number_is_no_part() -> None:
+    with pytest.raises(ArchwrightError, match=r"--estimator.of: found 5, wanted the name of a part"):
+        estimator(name="mean", of=5)

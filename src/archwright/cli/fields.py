@@ -150,6 +150,8 @@ def convert(field: Field, value: Any, path: str, origin: Origin, ours: Mapping[s
         return tuple(_NESTED[field.name](item, path, origin) for item in _items(value))
     if field.part is not None and isinstance(value, str | Mapping):
         return _part(field, value, path, origin, ours)
+    if field.part is not None and isinstance(value, int | float):
+        raise Mistakes([f"{origin(path)}: found {value}, wanted the name of a part, or its name and fields"])
     if field.record is not None and isinstance(value, Mapping):
         kept = vars(field.default) if type(field.default) is field.record else {}  # to change one keeps the others
         if field.name == "hyperparameters" and ours is not None and "task" in ours:
