@@ -50,13 +50,16 @@ class Additive:
         return aw.Evaluation(trial, {"loss": sum(weights) / len(weights)}, cost=1.0)
 
 
+GIVEN = {"warm": {"of": aw.strategies.RegularizedEvolution(10, 3), "cheap": Additive(), "by": "min:loss", "pool": 50}}
+"""What strategies can't do without."""
+
 PROPOSE = [name for name, part in parts("strategies").items() if hasattr(part, "propose") and name != "exhaustive"]
 
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("strategy", PROPOSE)
 def test_sixty_evaluations(strategy, space):
-    made = parts("strategies")[strategy]()
+    made = parts("strategies")[strategy](**GIVEN.get(strategy, {}))
     run = aw.budget(
         aw.search(SPACES[space](), made, Additive(), objectives="min:loss", executor=aw.Simulated(2), seed=3),
         evaluations=60,
