@@ -90,7 +90,7 @@ def main() -> None:
         columns = [
             cell([result["test_accuracy"] for result in results]),
             cell([result["parameters"] for result in results], ",.0f"),
-            cell([run.best.scored.losses[0] for run in runs]),
+            cell([run.best.evaluation.metrics["valid_accuracy"] for run in runs]),
             cell([float(run.history.spent) for run in runs], ".0f"),
             cell([float(run.history.epochs) for run in runs], ".0f"),
         ]
