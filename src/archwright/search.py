@@ -11,7 +11,7 @@ from functools import partial
 from math import inf, isfinite
 from typing import Any, Protocol
 
-from archwright.core.asking import answer_of, briefing_of, metrics_of
+from archwright.core.asking import answer_of, briefing_of, metrics_of, or_failure
 from archwright.core.errors import ArchwrightError, in_one_line, one_of
 from archwright.core.history import History
 from archwright.core.objective import BadObjective, Goal
@@ -319,19 +319,21 @@ def budget(
 
 def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial, briefing: Any = None) -> Evaluation:
     """Asks the estimator; whatever goes wrong becomes a failed evaluation with its reason. Runs in the worker."""
+    return or_failure(trial, partial(_answered, space, estimator, goal, trial, briefing))
+
+
+def _answered(space: Any, estimator: Estimator, goal: Goal, trial: Trial, briefing: Any) -> Evaluation:
+    """The answer; a rejection of what the space or a constraint excludes, before the estimator spends anything."""
     started = time.perf_counter()
-    try:
-        absent = space.excluded(trial.architecture)
-        if absent is not None:
-            return Evaluation(trial, failure=absent, rejected=True)
-        if goal.constraints and isinstance(estimator, Preflight):
-            metrics = dict(estimator.preflight(space, trial))
-            excluded = goal.excluded(metrics)
-            if excluded is not None:
-                return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
-        return _measured(estimator, goal, answer_of(estimator, space, trial, briefing))
-    except (Exception, SystemExit) as error:
-        return Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
+    absent = space.excluded(trial.architecture)
+    if absent is not None:
+        return Evaluation(trial, failure=absent, rejected=True)
+    if goal.constraints and isinstance(estimator, Preflight):
+        metrics = dict(estimator.preflight(space, trial))
+        excluded = goal.excluded(metrics)
+        if excluded is not None:
+            return Evaluation(trial, metrics, cost=time.perf_counter() - started, failure=excluded, rejected=True)
+    return _measured(estimator, goal, answer_of(estimator, space, trial, briefing))
 
 
 def _sound(space: Any, estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archwright.core.errors import in_one_line
@@ -27,9 +29,14 @@ def answer_of(estimator: Any, space: Any, trial: Trial, briefing: Any) -> Evalua
 
 def answer_or_failure(estimator: Any, space: Any, trial: Trial, briefing: Any) -> Evaluation:
     """As `answer_of`; what the estimator raises becomes a failed evaluation with its reason."""
+    return or_failure(trial, partial(answer_of, estimator, space, trial, briefing))
+
+
+def or_failure(trial: Trial, ask: Callable[[], Evaluation]) -> Evaluation:
+    """What `ask` answers; what it raises becomes a failed evaluation with its reason."""
     started = time.perf_counter()
     try:
-        return answer_of(estimator, space, trial, briefing)
+        return ask()
     except (Exception, SystemExit) as error:
         return Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
 
