@@ -24,6 +24,19 @@ def one_of(kind: str, name: str, known: Iterable[str]) -> str:
     return f"there is no {kind} {name!r}; there are {', '.join(names) if names else 'none'}"
 
 
+def check_list(name: str, value: object, of: str = "") -> None:
+    """Whether what has to be a list is no text, which would be read letter by letter.
+
+    Args:
+        of: what it is a list of, such as "folders".
+
+    Raises:
+        ArchwrightError: it is a text.
+    """
+    if isinstance(value, str):
+        raise ArchwrightError(f"{name} is a list{of and f' of {of}'}, such as [{value!r}]")
+
+
 def in_one_line(error: BaseException) -> str:
     """What was raised, and where."""
     lines = str(error).strip().splitlines() or [""]

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from archwright.core.architecture import Architecture
-from archwright.core.errors import ArchwrightError
+from archwright.core.errors import ArchwrightError, check_list
 from archwright.core.history import History
 from archwright.core.objective import Goal
 from archwright.core.parts import describe
@@ -55,8 +55,7 @@ class Predicted:
     least: int = 10
 
     def __post_init__(self) -> None:
-        if isinstance(self.runs, str):
-            raise ArchwrightError(f"runs is a list of folders, such as [{self.runs!r}]")
+        check_list("runs", self.runs, "folders")
         if self.least < 2:
             raise ArchwrightError(f"a prediction is learnt from at least 2 evaluations, not from {self.least}")
         if self.metric.startswith("test_"):

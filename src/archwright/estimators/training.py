@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from archwright.core.architecture import Architecture
-from archwright.core.errors import ArchwrightError, one_of
+from archwright.core.errors import ArchwrightError, check_list, one_of
 from archwright.core.parts import describe
 from archwright.core.rng import seed_for
 from archwright.core.signature import Signature
@@ -106,8 +106,7 @@ class Training:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ArchwrightError(f"Training needs at least 1 epoch, not {self.epochs}")
-        if isinstance(self.along, str):
-            raise ArchwrightError(f"along is a list, such as [{self.along!r}]")
+        check_list("along", self.along)
         for name in self.along:
             if name not in FIDELITIES:
                 raise ArchwrightError(one_of("fidelity", name, FIDELITIES))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archwright.core.errors import ArchwrightError, in_one_line, one_of
+from archwright.core.errors import ArchwrightError, check_list, in_one_line, one_of
 from archwright.core.rng import Streams, seed_for
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.proxies import PROXIES, Probe, Proxy, Vote
@@ -57,8 +57,7 @@ class ZeroCost:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if isinstance(self.proxies, str):
-            raise ArchwrightError(f"proxies is a list of names, such as [{self.proxies!r}]")
+        check_list("proxies", self.proxies, "names")
         named = (_metric(proxy) if isinstance(proxy, str) else proxy for proxy in self.proxies)
         object.__setattr__(self, "proxies", tuple(named))
         if not self.proxies:

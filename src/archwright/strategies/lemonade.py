@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archwright.core.errors import ArchwrightError
+from archwright.core.errors import check_list
 from archwright.core.history import History
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Evaluation, Trial
@@ -46,8 +46,7 @@ class LEMONADE(Composed):
         neighbours are known, which happens in small spaces.
         """
         demand(self.children >= 1, "at least one child to choose among")
-        if isinstance(self.cheap, str):
-            raise ArchwrightError(f"cheap is a list of metrics, such as [{self.cheap!r}]")
+        check_list("cheap", self.cheap, "metrics")
         return Evolution(survive=Front(), select=InverseDensity(self.cheap), vary=MutateEach(), start=self.start)
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
