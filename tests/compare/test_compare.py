@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 
 import archwright as aw
+from archwright.compare.comparing import Plan
 from archwright.compare.measuring import Outcome, measure
 from archwright.compare.statistics import ranking
 from archwright.compare.terms import Terms, enter
 from archwright.compare.verdict import _about_best, verdict
+from archwright.runtime.processes import Processes
 from archwright.runtime.store import StoreError
 from tests.compare.small import Failing, Greedy, InOrder, architecture, row, small
 
@@ -182,6 +185,22 @@ def test_killed_and_gone_on_is_the_same(tmp_path):
     )
     assert len(grown.outcomes) == 20
     assert {"table.csv", "curves.csv", "searches.csv", "result.json"} <= {path.name for path in broken.iterdir()}
+
+
+def test_as_many_jobs_as_cores_that_may_be_used(monkeypatch):
+    made = []
+
+    class Watched(Processes):
+        def __init__(self, workers):
+            made.append(workers)
+            super().__init__(workers)
+
+    monkeypatch.setattr(sys.modules[Plan.__module__], "Processes", Watched)
+    for count in (1, 2):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process, count=count: range(count), raising=False)
+        comparison = aw.compare(small(), [InOrder()], seeds=2, evaluations=2)
+        assert comparison.manifest["machine"]["cores"] == count
+    assert made == [2]
 
 
 def test_another_comparison_is_refused(tmp_path):

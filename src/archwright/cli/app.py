@@ -303,7 +303,9 @@ def compare(
     objective: Annotated[
         list[str] | None, typer.Option(help="The benchmark's own by default; constraints may stand beside it.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(help="Searches at a time, in processes; all cores by default.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Searches at a time, in processes; all usable cores if not given.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The comparison's folder; runs/compare-BENCHMARK-1, -2, ... by default.")
     ] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from archwright.compare.terms import Entry, Terms, enter
 from archwright.core.errors import ArchwrightError
 from archwright.core.protocols import Strategy
 from archwright.runtime.inline import Inline
+from archwright.runtime.machine import cores
 from archwright.runtime.processes import Processes
 
 Question = tuple[str, bytes, int]
@@ -80,7 +80,7 @@ def _measured(terms: Terms, questions: Sequence[Question], jobs: int | None) -> 
     Raises:
         ArchwrightError: a strategy failed, or a worker process was lost.
     """
-    jobs = min(jobs or os.cpu_count() or 1, max(len(questions), 1))
+    jobs = min(jobs or cores(), max(len(questions), 1))
     executor = Inline() if jobs == 1 else Processes(jobs)
     ask = partial(measure, terms)  # travels once a worker, and with it the tables, or their names
     waiting = iter(questions)

@@ -8,13 +8,18 @@ import platform
 from typing import Any
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def machine(*packages: str) -> dict[str, Any]:
-    """Python, system, processor, cores, and the versions of `packages` (None: not installed)."""
+    """Python, system, processor, cores that may be used, and the versions of `packages` (None: not installed)."""
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
         "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         **{name: _version(name) for name in packages},
     }
 

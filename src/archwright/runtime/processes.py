@@ -17,6 +17,7 @@ from typing import IO, Any, ParamSpec, TypeVar
 import cloudpickle
 
 from archwright.core.errors import ArchwrightError
+from archwright.runtime.machine import cores
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -60,7 +61,7 @@ class Processes(Executor):
             raise ArchwrightError(f"Processes needs at least 1 worker, not {workers}")
         self.workers = workers
         self.time_limit, self.memory_limit = time_limit, memory_limit
-        self.threads = threads or _wanted_threads() or max(1, _cores() // workers)
+        self.threads = threads or _wanted_threads() or max(1, cores() // workers)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="archwright-worker")
         self._idle: queue.SimpleQueue[tuple[int, _Worker | None]] = queue.SimpleQueue()
         for number in range(workers):
@@ -110,11 +111,6 @@ def _wanted_threads() -> int:
     """What the environment asks for; 0 if nothing, or a list for nested loops, of which the first counts."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() else 0
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Worker:
