@@ -132,7 +132,11 @@ def test_bad_numbers_are_counted_and_placed(value: float) -> None:
     [
         (FEATURES, LABELS[:39], {}, "40 inputs but 39 targets"),
         (FEATURES, LABELS * 0, {}, "the one class 0"),
-        (FEATURES, np.where(LABELS == 0, 0, 1) + 5 * (np.arange(40) > 37), {}, "class '6' has only 2"),
+        (FEATURES, np.where(LABELS == 0, 0, 1) + 5 * (np.arange(40) > 37), {}, "class '6' has only 2 .* every class$"),
+        (FEATURES, np.arange(40) // 2, {}, "of every class, or make the targets floating point for a regression$"),
+        (FEATURES, np.arange(40) // 2, {"classes": list(map(str, range(20)))}, "3 examples of every class$"),
+        (FEATURES, list(map(str, range(20))) * 2, {}, "3 examples of every class$"),
+        (FEATURES, LABELS, {"test_inputs": FEATURES[:0], "test_targets": LABELS[:0]}, "test has no examples, .* leave"),
         (FEATURES, None, {}, "no targets"),
         (FEATURES[:, 0], LABELS, {}, r"shape \(40,\); give \(n, features\)"),
         (FEATURES[:0], LABELS[:0], {}, r"shape \(0, 5\)"),

@@ -69,6 +69,14 @@ def test_too_few_numbers() -> None:
         divide(Split(torch.zeros(2, 2), torch.zeros(2, 1)), (), 0, source="here")
 
 
+@pytest.mark.parametrize("name", ["valid", "test"])
+def test_a_given_split_without_examples(name: str) -> None:
+    split = Split(torch.zeros(9, 2), torch.tensor([0, 1, 0] * 3))
+    empty = Split(split.inputs[:0], split.targets[:0])
+    with pytest.raises(BadData, match=f"here: {name} has no examples; give some, or no {name}: 15% of train become it"):
+        divide(split, ("a", "b"), 0, source="here", **{name: empty})
+
+
 def test_digest_sees_values_shapes_and_types() -> None:
     one = np.arange(6, dtype=np.int32)
     different: list[np.ndarray] = [one, one + 1, one.reshape(2, 3), one.astype(np.int64)]

@@ -45,7 +45,8 @@ def part(function: Callable[..., Made]) -> Callable[..., Made]:
 def describe(thing: Any) -> Any:
     """`thing` as JSON: parts as {"name", "arguments"}, numbers and texts as they are, anything else as its repr.
 
-    A description with a "repr" can be compared and read by people, but not made again.
+    A description with a "repr" can be compared and read by people, but not made again. What tells more of itself by a
+    method `declaration`, as JSON, has that beside it.
     """
     if thing is None or isinstance(thing, bool | int | float | str):
         return thing

@@ -24,6 +24,7 @@ Array = NDArray[Any]
 _SPLITS = {"train": ("train", ""), "valid": ("valid", "val"), "test": ("test",)}
 _INPUTS = ("inputs", "x", "images", "data")
 _TARGETS = ("targets", "y", "labels", "target")
+_MANY = 10  # integers: where more of them are targets, they may well be meant as numbers, not as classes
 
 
 @part
@@ -166,7 +167,16 @@ def make_splits(
     else:
         names, numbers = _numbered(targets, classes, where)
     splits = {name: Split(inputs[name], torch.from_numpy(numbers[name])) for name in pairs}
-    return divide(splits["train"], names, seed, source=source, valid=splits.get("valid"), test=splits.get("test"))
+    meant = classes is None and targets["train"].dtype.kind in "iu" and len(names) > _MANY
+    return divide(
+        splits["train"],
+        names,
+        seed,
+        source=source,
+        valid=splits.get("valid"),
+        test=splits.get("test"),
+        advice=", or make the targets floating point for a regression" if meant else "",
+    )
 
 
 def _same(what: str, one: object, other: object) -> None:
@@ -199,6 +209,8 @@ def _inputs(value: Any, where: str, sequences: bool) -> Tensor:
     array = as_array(value, where)
     if array.dtype.kind not in "biuf":
         raise BadData(f"{where} inputs are {array.dtype}; give numbers")
+    if array.ndim and not len(array):
+        raise BadData(f"{where} has no examples, inputs of shape {array.shape}; give some or leave the split out")
     if array.ndim not in (2, 3, 4) or not array.size:
         raise BadData(
             f"{where} inputs have the shape {array.shape}; give (n, features), (n, height, width) "

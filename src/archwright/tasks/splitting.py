@@ -59,12 +59,20 @@ def divide(
     test: Split | None = None,
     valid_share: float = 0.15,
     test_share: float = 0.15,
+    advice: str = "",
 ) -> Splits:
     """Takes the splits that aren't given out of `train`, stratified if there are `classes`.
 
+    Args:
+        advice: what else helps where there are too few examples; ends that message.
+
     Raises:
-        BadData: a class, or the whole, is too small to have an example in each split; the message begins with `source`.
+        BadData: a class, or the whole, is too small to have an example in each split, or a given split has none at
+            all; the message begins with `source`.
     """
+    for name, given, share in (("valid", valid, valid_share), ("test", test, test_share)):
+        if given is not None and not len(given):
+            raise BadData(f"{source}: {name} has no examples; give some, or no {name}: {share:.0%} of train become it")
     shares = [share for given, share in ((valid, valid_share), (test, test_share)) if given is None]
     labels = train.targets.numpy() if classes else np.zeros(len(train), np.int64)
     counts = np.bincount(labels, minlength=len(classes) or 1)
@@ -73,7 +81,9 @@ def divide(
         rare = int(counts.argmin())
         whose = f"class {classes[rare]!r} has" if classes else "there are"
         every = "of every class" if classes else "in all"
-        raise BadData(f"{source}: {whose} only {counts[rare]} to learn from; give at least {need} examples {every}")
+        raise BadData(
+            f"{source}: {whose} only {counts[rare]} to learn from; give at least {need} examples {every}{advice}"
+        )
     parts = [Split(train.inputs[part], train.targets[part]) for part in stratified(labels, shares, seed)]
     rest = parts.pop(0)
     valid = parts.pop(0) if valid is None else valid

@@ -12,9 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from archwright.core.errors import ArchwrightError
+from archwright.core.parts import describe
 from archwright.core.signature import Signature
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+_PIECE = 4_000_000  # numbers that are turned into float64 at once
 
 
 class BadData(ArchwrightError):
@@ -92,6 +95,9 @@ class Task:
 
     The test split is for scoring a finished run's winner, once; no estimator reads it.
 
+    A network's inputs are standardised, see `prepare`, and so are a regression's outputs: whatever units the targets
+    have, it learns numbers of about unit size, and `restore` puts its outputs into the targets' units.
+
     Args:
         name: for manifests and messages.
         load: returns the splits, the same ones each time; picklable, so that worker processes load for themselves.
@@ -120,11 +126,20 @@ class Task:
         return self._load()
 
     def __getstate__(self) -> dict[str, Any]:  # workers load for themselves
-        loaded = ("splits", "statistics", "_statistics_on", "_splits_on")
+        loaded = ("splits", "statistics", "target_statistics", "_statistics_on", "_splits_on")
         return {name: value for name, value in self.__dict__.items() if name not in loaded}
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
+
+    def declaration(self) -> dict[str, Any]:
+        """What a manifest says of a task of the user's own, as JSON; the library's say how they were made."""
+        return {
+            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "name": self.name,
+            "hyperparameters": describe(self.hyperparameters),
+            "epochs": self.epochs,
+        }
 
     @property
     def train(self) -> Split:
@@ -162,22 +177,39 @@ class Task:
     @cached_property
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the training inputs along the first axis of an example (channels), float32,
-        shaped to broadcast over a batch: (1, channels, 1, 1) for images, (1, features) for vectors."""
-        inputs = self.train.inputs
-        axes = [axis for axis in range(inputs.dim()) if axis != 1]
-        step = max(1, len(inputs) // 10_000)  # ten thousand examples tell the statistics
-        sample = inputs[::step].float()
-        deviation, mean = torch.std_mean(sample, dim=axes, keepdim=True)
-        return mean, deviation.clamp_min(1e-6)
+        shaped to broadcast over a batch: (1, channels, 1, 1) for images, (1, features) for vectors. The deviation of
+        what is constant, as far as float32 can tell, is given as 1."""
+        step = max(1, len(self.train) // 10_000)  # ten thousand examples tell the statistics
+        return _mean_and_deviation(self.train.inputs[::step])
+
+    @cached_property
+    def target_statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of a regression's training targets, (1, outputs) float32 each, in the targets'
+        units. The deviation of what is constant, as far as float32 can tell, is given as 1.
+
+        Raises:
+            ArchwrightError: the targets are classes.
+        """
+        if self.is_classification:
+            raise ArchwrightError(f"the targets of {self.name} are classes, which have no mean; ask for `classes`")
+        return _mean_and_deviation(self.train.targets)
 
     def prepare(self, inputs: Tensor) -> Tensor:
         """A batch as networks see it: float32, standardised with the training split's statistics."""
-        device = inputs.device
-        if device not in self._statistics_on:
-            mean, deviation = self.statistics
-            self._statistics_on[device] = (mean.to(device), deviation.to(device))
-        mean, deviation = self._statistics_on[device]
+        mean, deviation = self._known_on("statistics", inputs.device)
         return (inputs.float() - mean) / deviation
+
+    def restore(self, outputs: Tensor) -> Tensor:
+        """A network's outputs in the targets' units.
+
+        Args:
+            outputs: as a network gives them: (batch, outputs) of a regression, in standard deviations from the
+                mean of the training targets; those of a classification, of any shape, return as they are.
+        """
+        if self.is_classification:
+            return outputs
+        mean, deviation = self._known_on("target_statistics", outputs.device)
+        return outputs * deviation + mean
 
     def on(self, device: torch.device) -> tuple[Split, Split]:
         """The training and the validation split, moved once to each device: there they stay from trial to trial."""
@@ -189,22 +221,40 @@ class Task:
     def _splits_on(self) -> dict[torch.device, tuple[Split, Split]]:
         return {}
 
+    def _known_on(
+        self, name: Literal["statistics", "target_statistics"], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Statistics, moved once to each device: a copy with each batch would make a GPU wait."""
+        if (name, device) not in self._statistics_on:
+            mean, deviation = getattr(self, name)
+            self._statistics_on[name, device] = (mean.to(device), deviation.to(device))
+        return self._statistics_on[name, device]
+
     @cached_property
-    def _statistics_on(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
-        """The statistics, moved once to each device: a copy with each batch would make a GPU wait."""
+    def _statistics_on(self) -> dict[tuple[str, torch.device], tuple[Tensor, Tensor]]:
         return {}
 
     def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Cross-entropy for classes, mean squared error for numbers."""
-        if self.is_classification:
-            return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
-        return functional.mse_loss(outputs, targets)
-
-    def metrics(self, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-        """Metrics over a split: accuracy (0..1) and loss, or rmse, r2 and loss for regression.
+        """Cross-entropy for classes, mean squared error for numbers.
 
         Args:
-            batches: outputs and targets, such that nobody need keep the outputs of a whole split.
+            outputs: as a network gives them; of a regression, in standard deviations from the mean, see `restore`.
+            targets: as a split has them; of a regression, in their own units. Divided by its deviation, each of
+                several outputs counts alike.
+        """
+        if self.is_classification:
+            return functional.cross_entropy(outputs, targets, label_smoothing=label_smoothing)
+        mean, deviation = self._known_on("target_statistics", targets.device)
+        return functional.mse_loss(outputs, (targets - mean) / deviation)
+
+    def metrics(self, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """Metrics over a split: accuracy (0..1) and loss; for regression rmse, r2 and loss.
+
+        rmse is in the targets' units, over all outputs together; r2 is the mean of those of the outputs.
+
+        Args:
+            batches: a network's outputs and a split's targets, as `loss` takes them, such that nobody need keep the
+                outputs of a whole split.
         """
         if self.is_classification:
             loss, right, examples, positions = 0.0, 0, 0, 0
@@ -215,8 +265,9 @@ class Task:
             return {"accuracy": right / positions, "loss": loss / examples}
         outputs, targets = map(torch.cat, zip(*batches, strict=True))
         loss = float(self.loss(outputs, targets))
-        spread = float(((targets - targets.mean(dim=0)) ** 2).mean()) or 1.0
-        return {"rmse": loss**0.5, "r2": 1.0 - loss / spread, "loss": loss}
+        answers, truth = self.restore(outputs.cpu().double()), targets.cpu().double()
+        errors = (answers - truth).square().mean(dim=0)
+        return {"rmse": float(errors.mean().sqrt()), "r2": _r2(errors, truth), "loss": loss}
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -227,3 +278,35 @@ class Task:
     def score(self) -> str:
         """The metric that a learning curve shows."""
         return "accuracy" if self.is_classification else "r2"
+
+
+def _mean_and_deviation(examples: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation along axis 1, float32, shaped to broadcast over a batch.
+
+    What varies no more than float32 can tell at that size is constant, and its deviation 1: rounding, and a value that
+    is new after training, would otherwise be blown up.
+    """
+    axes = [axis for axis in range(examples.dim()) if axis != 1]
+    count = examples.numel() // examples.shape[1]
+    # In float64, or squares lose what small numbers differ by; in pieces, since that is eight times what a byte takes.
+    pieces = torch.split(examples, max(1, _PIECE // examples[0].numel()))
+    mean = torch.stack([piece.double().sum(axes, keepdim=True) for piece in pieces]).sum(dim=0) / count
+    squares = torch.stack([(piece.double() - mean).square().sum(axes, keepdim=True) for piece in pieces]).sum(dim=0)
+    largest = torch.stack([piece.double().abs().amax(axes, keepdim=True) for piece in pieces]).amax(dim=0)
+    deviation = (squares / max(1, count - 1)).sqrt()
+    resolution = torch.finfo(torch.float32)
+    constant = deviation <= (resolution.eps * largest).clamp_min(resolution.tiny)
+    return mean.float(), deviation.masked_fill(constant, 1.0).float()
+
+
+def _r2(errors: Tensor, truth: Tensor) -> float:
+    """1 - error / variance, the mean over outputs; of an output whose targets are all equal 1 if exact, else 0.
+
+    Args:
+        errors: (outputs,) mean squared errors.
+        truth: (n, outputs) targets.
+    """
+    variances = truth.var(dim=0, correction=0)
+    constant = variances == 0  # scikit-learn's convention for these
+    shares = torch.where(constant, (errors > 0).double(), errors / variances.masked_fill(constant, 1.0))
+    return float((1.0 - shares).mean())

@@ -26,4 +26,6 @@ class Distilling(Fit):
         """One step on one batch; returns its loss, detached."""
         with torch.no_grad(), mixed_precision(self.device, self.given.precision):
             answers = self.teacher(inputs).float()
-        return super().learn(inputs, answers.softmax(dim=1) if self.task.is_classification else answers)
+        return super().learn(
+            inputs, answers.softmax(dim=1) if self.task.is_classification else self.task.restore(answers)
+        )

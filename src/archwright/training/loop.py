@@ -196,7 +196,10 @@ class Fit:
 def predict(
     network: nn.Module, task: Task, split: Split, device: torch.device, precision: Precision = "float32"
 ) -> Tensor:
-    """The network's outputs for a whole split, in evaluation mode: (n, *output_shape), float32, on `device`."""
+    """The network's outputs for a whole split, in evaluation mode: (n, *output_shape), float32, on `device`.
+
+    Those of a regression are standardised: `Task.restore` puts them into the targets' units.
+    """
     return torch.cat([outputs for outputs, _ in _answers(network, task, split, device, precision)])
 
 
