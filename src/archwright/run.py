@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,16 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 from archwright import registry
 from archwright.core.architecture import Architecture
-from archwright.core.errors import ArchwrightError
+from archwright.core.errors import ArchwrightError, in_one_line
 from archwright.core.history import History, Scored
 from archwright.core.objective import Goal
 from archwright.core.parts import describe, innermost, on_device, with_arguments_named
 from archwright.core.protocols import Stored
 from archwright.core.trial import Evaluation
+from archwright.runtime.files import whole
 from archwright.runtime.inline import Inline
 from archwright.runtime.machine import machine
 from archwright.runtime.processes import Processes
-from archwright.runtime.store import FORMAT, STORE_FILES, Store, StoreError, read_json, read_manifest, write_json
+from archwright.runtime.store import (
+    FORMAT,
+    STORE_FILES,
+    Store,
+    StoreError,
+    alone,
+    read_json,
+    read_manifest,
+    write_json,
+)
 from archwright.search import Budget, Search, search
 from archwright.spaces import operators
 from archwright.spaces.space import Space
@@ -31,12 +43,17 @@ from archwright.spaces.space import Space
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    import torch
     from torch import nn
 
     from archwright.tasks import Task
+    from archwright.training.loop import Fit
 
 SAME = ("space", "strategy", "estimator", "objectives", "seed", "task")
 """What has to be equal for a search to continue a run; but for where its estimator computes."""
+
+KEPT_EVERY = 30.0
+"""Seconds between two states of a winner's training that are kept: to write one may take longer than an epoch."""
 
 
 def record(wanted: Search, folder: str | Path) -> Search:
@@ -69,7 +86,7 @@ def record(wanted: Search, folder: str | Path) -> Search:
             raise StoreError(f"{folder} holds evaluations already, and so does the search: which ones should count?")
         if history.asked:
             wanted.history, wanted.goes_on = history, True
-            wanted.elapsed_before = times[-1] if times else 0.0
+            wanted.elapsed_before = _last(times)
         if wanted.history.pending or wanted.budget.allows(wanted):  # what has ended needs no device any more
             _check_devices(wanted, manifest)
     except BaseException:
@@ -79,6 +96,7 @@ def record(wanted: Search, folder: str | Path) -> Search:
         store.asked(position, evaluation.trial, position)
         store.answered(position, evaluation, 0.0)
     wanted.journal = store
+    wanted.opening.append(lambda: _remember(wanted, folder))
     wanted.closing.append(store.close)
     return wanted
 
@@ -96,6 +114,9 @@ def resume(
 
     Parts of the library are made again from the manifest. Parts of your own have to be given again, since a run
     holds no code; so do tasks whose data was given in memory.
+
+    What is given anew (budget, device, workers) is kept in the manifest when the search goes on, before its first
+    trial: after an interruption the run goes on with that.
 
     Args:
         estimator: besides one of your own, the run's with another `device`: where it computes may change.
@@ -141,7 +162,7 @@ class Run:
 
     Attributes:
         folder: where it lies.
-        manifest: versions, seed, parts, objectives, task and hardware.
+        manifest: versions, seed, parts, objectives, task and hardware; budget, device and workers as they were last.
         history: every evaluation, and what was pending when it stopped.
         times: seconds into the search at which each evaluation ended.
     """
@@ -180,8 +201,13 @@ class Run:
         return made
 
     @property
+    def elapsed(self) -> float:
+        """Seconds that the search had run when its last evaluation ended."""
+        return _last(self.times)
+
+    @property
     def best(self) -> Winner:
-        """The incumbent.
+        """The incumbent: with several objectives, of the Pareto front the best by the first one.
 
         Raises:
             ArchwrightError: no evaluation succeeded and kept the constraints; says why not.
@@ -195,6 +221,24 @@ class Run:
     def front(self) -> list[Winner]:
         """The Pareto front; with one objective, the incumbent alone."""
         return [Winner(self, scored) for scored in self.history.front()]
+
+    def winner(self, position: int) -> Winner:
+        """The evaluation at a position, to be built or trained instead of the incumbent.
+
+        Raises:
+            ArchwrightError: there is none, or it failed or was rejected.
+        """
+        if not 0 <= position < len(self.history):
+            held = f"evaluations 0 to {len(self.history) - 1}" if len(self.history) else "none yet"
+            raise ArchwrightError(f"{self.folder} has no evaluation {position}: it has {held}")
+        scored = self.history.scored(position)
+        if scored is None:
+            wrong = self.history[position]
+            raise ArchwrightError(
+                f"evaluation {position} of {self.folder} {'was rejected' if wrong.rejected else 'failed'} "
+                f"({wrong.failure}), so there is nothing to train: take one that succeeded"
+            )
+        return Winner(self, scored)
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -247,39 +291,47 @@ class Winner:
     ) -> nn.Module:
         """Trains on train and validation split together, scores once on the test split, and keeps both in the run.
 
-        A run's test split is scored once: where the run has its result already, the kept model returns.
+        A run's test split is scored once: where the run has its result already, the kept model returns. A training that
+        was interrupted goes on where the same one (epochs, seed and hyper-parameters) was kept last: after its last
+        epoch, and after others at most every `KEPT_EVERY` seconds.
 
         Args:
             epochs: the task's own default if None.
             on_epoch: told after each epoch: how many are done, of how many, and the mean training loss.
 
         Raises:
-            ArchwrightError: another architecture of this run was scored before.
+            ArchwrightError: another architecture of this run was scored before; or the test split can't be scored.
+            StoreError: another process writes to the run; or the trained weights can't be written.
         """
-        import torch
-        from safetensors.torch import save_model
+        task = task or self.run.task
+        if self.run.result is None:
+            _check_unchanged(self.run, task)
+            with alone(self.run.folder):
+                if self.run.result is None:  # still: another process may have been first
+                    return self._train(task, epochs or task.epochs, seed, device, on_epoch)
+        return self.trained(task)
 
-        from archwright.training.loop import Fit, pick_device, score
+    def _train(
+        self,
+        task: Task,
+        epochs: int,
+        seed: int,
+        device: str,
+        on_epoch: Callable[[int, int, float], None] | None,
+    ) -> nn.Module:
+        import torch
+
+        from archwright.training.loop import Fit, pick_device
         from archwright.training.seeding import seeded
 
-        task = task or self.run.task
-        if self.run.result is not None:
-            return self.trained(task)
-        _check_unchanged(self.run, task)
-        where = pick_device(device)
-        epochs = epochs or task.epochs
+        where, given = pick_device(device), _hyperparameters(self.run, task)
         started = time.perf_counter()
         with seeded(seed, "weights", device=where):
             network = self.run.space.build(self.architecture, task.signature).to(where)
-        given = _hyperparameters(self.run, task)
         fit = Fit(network, task, (task.train + task.valid).to(where), given, epochs, seed, where)
-        while fit.progress.epoch < epochs:
-            loss = fit.run_epoch()
-            if on_epoch is not None:
-                on_epoch(fit.progress.epoch, epochs, loss)
-        seconds = time.perf_counter() - started
-        metrics = score(network, task, task.test, where)
-        save_model(network.cpu(), str(self.run.folder / "model.safetensors"))
+        seconds = _finish(fit, self._state_file(task, given, epochs, seed), started, on_epoch)
+        _save_weights(network, self.run.folder / "model.safetensors")  # before the score, which may fail
+        metrics = _test_metrics(network, task, where, self.run.folder)
         write_json(
             self.run.folder / "result.json",
             {
@@ -296,7 +348,15 @@ class Winner:
                 "torch": torch.__version__,
             },
         )
-        return network.eval()
+        for state in _states(self.run.folder).glob("winner-*"):
+            state.unlink(missing_ok=True)
+        return network.cpu().eval()
+
+    def _state_file(self, task: Task, given: Any, epochs: int, seed: int) -> Path:
+        """Where the state of this training is kept while it lasts: another one has another name."""
+        about = [self.architecture.as_dict(), _task_summary(task), describe(given), epochs, seed]
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+        return _states(self.run.folder) / f"winner-{digest}.pt"
 
     def trained(self, task: Task | None = None) -> nn.Module:
         """The network as `train` left it, in evaluation mode.
@@ -322,6 +382,69 @@ class Winner:
         return network.eval()
 
 
+def _states(folder: Path) -> Path:
+    """Where a run keeps what trainings can go on from."""
+    return folder / "checkpoints"
+
+
+def _finish(fit: Fit, path: Path, started: float, on_epoch: Callable[[int, int, float], None] | None) -> float:
+    """Trains to the end, from the state in `path` if there is one; returns the seconds since `started` and before."""
+    from archwright.training.keeping import keep_state
+
+    if path.exists():
+        started -= _go_on(fit, path)
+    kept = time.perf_counter()
+    while fit.progress.epoch < fit.epochs:
+        loss = fit.run_epoch()
+        now = time.perf_counter()
+        if now - kept >= KEPT_EVERY or fit.progress.epoch == fit.epochs:
+            keep_state(fit, path, seconds=now - started)
+            kept = now
+        if on_epoch is not None:
+            on_epoch(fit.progress.epoch, fit.epochs, loss)
+    return time.perf_counter() - started
+
+
+def _go_on(fit: Fit, path: Path) -> float:
+    """Takes up a training that was kept; returns the seconds that it had taken."""
+    from archwright.training.keeping import read_state
+
+    state = read_state(path)
+    try:
+        fit.load_state(state)
+    except (RuntimeError, ValueError) as error:  # the user's own code has changed since
+        raise ArchwrightError(
+            f"the training that {path} has kept is of another network ({in_one_line(error)}): remove the file to train "
+            "anew"
+        ) from error
+    return float(state["seconds"])
+
+
+def _save_weights(network: nn.Module, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_model
+
+    try:
+        with whole(path) as part:
+            save_model(network, str(part))
+    except (OSError, SafetensorError) as error:
+        raise StoreError(
+            f"can't write {path} ({error}): free some space, then train again; it goes on where it was kept last"
+        ) from error
+
+
+def _test_metrics(network: nn.Module, task: Task, where: torch.device, folder: Path) -> dict[str, float]:
+    from archwright.training.loop import score
+
+    try:
+        return score(network, task, task.test, where)
+    except Exception as error:  # of metrics, or of data, of the user's own
+        raise ArchwrightError(
+            f"the winner is trained and its weights are in {folder / 'model.safetensors'}, but the test split can't be "
+            f"scored ({in_one_line(error)}): mend that, then train again; no epoch is trained twice"
+        ) from error
+
+
 def _hyperparameters(run: Run, task: Task) -> Any:
     described = innermost(run.manifest["estimator"], "hyperparameters")
     return task.hyperparameters if described is None else registry.rebuild("estimators", described)
@@ -330,8 +453,6 @@ def _hyperparameters(run: Run, task: Task) -> Any:
 def _manifest(wanted: Search) -> dict[str, Any]:
     """What the run is, for people and for `resume`."""
     goal = wanted.history.goal
-    # Where the run lies is no part of what it is.
-    estimator = with_arguments_named(describe(wanted.estimator), "checkpoints", None)
     task = getattr(wanted.estimator, "task", None)
     return {
         "format": FORMAT,
@@ -340,14 +461,34 @@ def _manifest(wanted: Search) -> dict[str, Any]:
         "space": describe(wanted.space),
         "space_size": _size(wanted.space),
         "strategy": describe(wanted.strategy),
-        "estimator": estimator,
         "objectives": [str(item) for item in goal.wanted],
         "seed": wanted.seed,
-        "budget": dict(vars(wanted.budget)),
-        "executor": {"name": type(wanted.executor).__name__, "workers": getattr(wanted.executor, "workers", 1)},
+        **_changing(wanted),
         "task": None if task is None else _task_summary(task),
         "machine": {**machine("torch", "numpy"), "gpu": _gpus()},
     }
+
+
+def _changing(wanted: Search) -> dict[str, Any]:
+    """Of the manifest, what may differ where a run goes on: of the estimator, where it computes."""
+    return {
+        # Where the run lies is no part of what it is.
+        "estimator": with_arguments_named(describe(wanted.estimator), "checkpoints", None),
+        "budget": dict(vars(wanted.budget)),
+        "executor": {"name": type(wanted.executor).__name__, "workers": getattr(wanted.executor, "workers", 1)},
+    }
+
+
+def _remember(wanted: Search, folder: Path) -> None:
+    """Writes into the manifest how the run goes on now, so that after an interruption it goes on in the same way."""
+    known = read_manifest(folder)
+    now = {**known, **_changing(wanted)}
+    if now != known:
+        write_json(folder / "manifest.json", now)
+
+
+def _last(times: list[float]) -> float:
+    return times[-1] if times else 0.0
 
 
 def _check_unchanged(run: Run, task: Task) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
@@ -54,6 +55,7 @@ class Search(Iterator[Evaluation]):
         budget: when to stop; unlimited unless `budget(...)` sets it.
         journal: who writes it down; nobody unless `record(...)` sets it.
         elapsed: seconds that the search has run, those before a resume included.
+        opening: called when it begins, before its first trial.
         closing: called when it ends, for whatever reason.
         ended: why it ended, in words; None while it runs.
     """
@@ -74,6 +76,7 @@ class Search(Iterator[Evaluation]):
         self.clock: Callable[[], float] = getattr(executor, "clock", time.monotonic)  # simulated workers bring theirs
         self.elapsed_before = 0.0
         self.goes_on = False  # `record` found its beginning: what was rejected then is rejected still
+        self.opening: list[Callable[[], None]] = []
         self.closing: list[Callable[[], None]] = []
         self.ended: str | None = None
         self._started: float | None = None
@@ -104,7 +107,7 @@ class Search(Iterator[Evaluation]):
     def _run(self, strategy: Strategy) -> Generator[Evaluation, None, None]:
         history, streams = self.history, Streams(self.seed)  # read now, at the first step: `record` may set them
         self._started = self.clock()
-        answer = partial(answer_safely, self.space, self.estimator, history.goal)
+        answer = Answer(self.space, self.estimator, history.goal)
         known = {self._question(item.trial): place for place, item in enumerate(history) if self._answers(item)}
         running: dict[Future[Evaluation], int] = {}
         unasked = list(history.pending)  # of an interrupted run: to be asked again, first of all
@@ -113,6 +116,7 @@ class Search(Iterator[Evaluation]):
         wait = getattr(self.executor, "wait", _wait)
         patience = inf if getattr(self.strategy, "ends", False) else STALE
         try:
+            self._open()
             while True:
                 while len(running) < slots and self._idle < patience and (unasked or self.budget.allows(self)):
                     number = unasked.pop(0) if unasked else self._propose(strategy, streams)
@@ -159,6 +163,7 @@ class Search(Iterator[Evaluation]):
         history = self.history
         epochs = self.estimator.relaxed(self.space, strategy, len(history), self.seed)
         try:
+            self._open()
             failed = history[-1].failure if len(history) and not history[-1].rejected else None  # by a run resumed
             while failed is None and (history.pending or self.budget.allows(self)):
                 evaluation = next(epochs, None)
@@ -177,6 +182,10 @@ class Search(Iterator[Evaluation]):
             self.ended = self.ended or self.budget.spent(self) or trained
         finally:
             self._end()
+
+    def _open(self) -> None:
+        while self.opening:
+            self.opening.pop(0)()
 
     def _end(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)
@@ -261,6 +270,17 @@ def search(
     return Search(space, strategy, estimator, History(goal, history), executor or Inline(), seed)
 
 
+class Spending(Protocol):
+    """What a budget is spent on: a search, or a run that holds the beginning of one."""
+
+    history: History
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the search has run."""
+        ...
+
+
 @dataclass(frozen=True)
 class Budget:
     """When to stop. Repetitions and rejections cost nothing and don't count as evaluations."""
@@ -279,7 +299,7 @@ class Budget:
         """To the microsecond: a budget of 123 seconds, given as minutes, is 123 seconds."""
         return round((self.minutes or 0.0) * 60, 6)
 
-    def spent(self, search: Search) -> str | None:
+    def spent(self, search: Spending) -> str | None:
         """Which part of the budget is used up, in words; None if there is some of each left."""
         if self.evaluations is not None and search.history.spent >= self.evaluations:
             return f"the budget of {self.evaluations:,} evaluations is spent"
@@ -289,7 +309,7 @@ class Budget:
             return f"the budget of {self.minutes:g} minutes is spent"
         return None
 
-    def allows(self, search: Search) -> bool:
+    def allows(self, search: Spending) -> bool:
         """Whether another trial may start, counting what the pending ones will cost."""
         pending, done = len(search.history.pending), search.history.spent
         if self.evaluations is not None and done + pending >= self.evaluations:
@@ -300,7 +320,7 @@ class Budget:
                 return False
         return self.minutes is None or search.elapsed < self._seconds
 
-    def seconds_left(self, search: Search) -> float | None:
+    def seconds_left(self, search: Spending) -> float | None:
         """Until the search has to stop; None without such a limit."""
         return None if self.minutes is None else max(0.0, self._seconds - search.elapsed)
 
@@ -317,9 +337,22 @@ def budget(
     return search
 
 
-def answer_safely(space: Any, estimator: Estimator, goal: Goal, trial: Trial, briefing: Any = None) -> Evaluation:
+@dataclass(frozen=True)
+class Answer:
     """Asks the estimator; whatever goes wrong becomes a failed evaluation with its reason. Runs in the worker."""
-    return or_failure(trial, partial(_answered, space, estimator, goal, trial, briefing))
+
+    space: Any
+    estimator: Estimator
+    goal: Goal
+
+    def prepare(self) -> None:
+        """Loads the data of the estimator's task, if it has one, so that no trial's time limit counts that."""
+        with suppress(Exception, SystemExit):  # what fails here fails in the trial too, and is told as its failure
+            _ = self.estimator.task.splits  # type: ignore[attr-defined]
+
+    def __call__(self, trial: Trial, briefing: Any = None) -> Evaluation:
+        """The answer, or the failure."""
+        return or_failure(trial, partial(_answered, self.space, self.estimator, self.goal, trial, briefing))
 
 
 def _answered(space: Any, estimator: Estimator, goal: Goal, trial: Trial, briefing: Any) -> Evaluation:
@@ -337,7 +370,7 @@ def _answered(space: Any, estimator: Estimator, goal: Goal, trial: Trial, briefi
 
 
 def _sound(space: Any, estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:
-    """What `answer_safely` looks after, for an evaluation that came without being asked for."""
+    """What `Answer` looks after, for an evaluation that came without being asked for."""
     absent = None if evaluation.failure else space.excluded(evaluation.trial.architecture)
     if absent is not None:
         return replace(evaluation, failure=absent, rejected=True)

@@ -84,7 +84,81 @@ def test_resume_continues_to_a_larger_budget(cli: Callable[..., Any], searched: 
     assert done.data["evaluations"] == 3
     assert done.data["test"]
     assert "archwright: error" not in done.err
-    assert json.loads((searched / "manifest.json").read_text()) == before
+    after = json.loads((searched / "manifest.json").read_text())
+    assert after.pop("budget") == {**before.pop("budget"), "evaluations": 3}
+    assert after == before
+
+
+def test_resume_goes_on_as_it_was_asked_to_last(
+    cli: Callable[..., Any], searched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in the first trial, and then continued as the message says."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    wanted = ("--evaluations", 4, "--workers", 1, "--trial-minutes", 5, "--train-epochs", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr("archwright.runtime.store.Store.asked", interrupted)
+        done = cli("resume", searched, *wanted)
+    assert done.status == 130, done.err
+    kept = json.loads((searched / "job.json").read_text())
+    assert (kept["workers"], kept["trial_minutes"], kept["train_epochs"]) == (1, 5, 1)
+    done = cli("resume", searched, "--json")
+    assert done.status == 0, done.err
+    assert done.data["evaluations"] == 4
+    assert done.data["ended"] == "the budget of 4 evaluations is spent"
+
+
+@pytest.mark.parametrize("verb", ["resume", "search"])
+def test_a_larger_budget_for_what_is_trained_is_refused_before_a_trial(
+    cli: Callable[..., Any], finished: Path, small: tuple[str, ...], verb: str
+) -> None:
+    before = (finished / "manifest.json").read_bytes()
+    more = ("--evaluations", 3)
+    command = ("resume", finished, *more) if verb == "resume" else ("search", *small, *more, "--out", finished)
+    refused = cli(*command)
+    assert refused.status == 2
+    assert "has trained and scored evaluation" in refused.err
+    assert "go on with --search-only, or search anew in another folder" in refused.err
+    assert (finished / "manifest.json").read_bytes() == before
+    assert cli("show", finished, "--json").data["evaluations"] == 2
+    done = cli(*command, "--search-only", "--json")
+    assert done.status == 0, done.err
+    assert done.data["evaluations"] == 3
+
+
+def test_of_several_objectives_any_point_of_the_front_can_be_trained(cli: Callable[..., Any], own: Path) -> None:
+    options = ("--space", f"{own}:space", "--strategy", "exhaustive", "--estimator.epochs", 1, "--workers", 2)
+    wanted = ("--objective", "min:parameters", "--objective", "valid_accuracy", "--out", "run")
+    done = cli("search", *options, *wanted, "--search-only", "--json")
+    assert done.status == 0, done.err
+    front = [point["position"] for point in cli("show", "run", "--json").data["front"]]
+    assert len(front) > 1
+    assert f"the Pareto front has {len(front)} points: archwright train run trains the best by parameters" in done.err
+    assert "archwright train run --evaluation N" in done.err
+    told = cli("train", "run", "--space", f"{own}:space", "--evaluation", 9)
+    assert (told.status, "run has no evaluation 9: it has evaluations 0 to 2" in told.err) == (2, True)
+    trained = cli("train", "run", "--space", f"{own}:space", "--evaluation", front[1], "--epochs", 1, "--json")
+    assert trained.status == 0, trained.err
+    assert trained.data["result"]["position"] == front[1]
+    assert cli("train", "run", "--space", f"{own}:space", "--evaluation", front[1]).status == 0
+    refused = cli("train", "run", "--space", f"{own}:space", "--evaluation", front[0])
+    assert refused.status == 2
+    assert f"has trained and scored evaluation {front[1]} already" in refused.err
+    again = cli("resume", "run", "--space", f"{own}:space")
+    assert again.status == 0, again.err
+    assert "a better one since" not in again.err  # neither point of the front beats the other
+
+
+def test_a_search_says_which_point_of_the_front_it_trains(cli: Callable[..., Any], own: Path) -> None:
+    options = ("--space", f"{own}:space", "--strategy", "exhaustive", "--estimator.epochs", 1, "--workers", 2)
+    wanted = ("--objective", "min:parameters", "--objective", "valid_accuracy", "--out", "run", "--train-epochs", 1)
+    done = cli("search", *options, *wanted, "--json")
+    assert done.status == 0, done.err
+    here = done.data["result"]["position"]
+    assert f"of which the best by parameters, evaluation {here}, is trained" in done.err
+    assert "search with --search-only, look with archwright show, then archwright train run --evaluation N" in done.err
 
 
 def test_resume_on_another_device_computes_there(
@@ -103,7 +177,10 @@ def test_resume_on_another_device_computes_there(
     done = cli("resume", searched, "--evaluations", "3", "--device", "cpu", "--search-only", "--json")
     assert done.status == 0, done.err
     assert (done.data["evaluations"], done.data["failed"]) == (3, 0)
+    manifest["estimator"]["arguments"]["device"] = "cpu"
+    manifest["budget"]["evaluations"] = 3
     assert json.loads(path.read_text()) == manifest
+    assert cli("resume", searched, "--search-only").status == 0  # it goes on there
 
 
 def test_resume_of_a_finished_run_scores_nothing_again(cli: Callable[..., Any], finished: Path) -> None:
@@ -215,6 +292,7 @@ def test_an_npz_file_of_numbers(cli: Callable[..., Any], tmp_path: Path, own: Pa
     images_only = cli("search", "table.npz", *options)
     assert images_only.status == 2
     assert "builds networks for images" in images_only.err
+    assert "for vectors there is autonet (--space autonet)" in images_only.err
     assert not Path("runs").exists()
     done = cli("search", "table.npz", "--space", f"{own}:space", *options)
     assert done.status == 0, done.err

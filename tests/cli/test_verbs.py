@@ -55,6 +55,18 @@ def test_train(cli: Callable[..., Any], searched: Path) -> None:
     assert f"{done.data['test']['test_accuracy']:.4g}" in again.out
 
 
+def test_a_training_that_is_interrupted_says_how_it_goes_on(
+    cli: Callable[..., Any], searched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("archwright.run.Winner.train", interrupted)
+    done = cli("train", searched, "--evaluation", 0)
+    assert done.status == 130
+    assert done.err.splitlines()[-1].endswith("what has finished is kept, go on with: the same command")
+
+
 @pytest.mark.parametrize(("format", "suffix"), [("source", ".py"), ("torch", ".pt2"), ("onnx", ".onnx")])
 def test_export(cli: Callable[..., Any], finished: Path, tmp_path: Path, format: str, suffix: str) -> None:
     done = cli("export", finished, "--format", format, "--output", tmp_path / f"made{suffix}", "--json")

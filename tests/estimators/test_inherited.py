@@ -1,6 +1,7 @@
 """Weights go from parents to children: in one process, through a folder, and through worker processes."""
 
 import math
+import sys
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from archwright.estimators.course import Course
 from archwright.estimators.inherited import ancestor
 from archwright.estimators.wrapped import TakesPart
 from archwright.testing import check_estimator
+from tests.runtime.full import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +189,15 @@ def test_weights_that_are_gone_are_done_without(task, space, tmp_path):
     assert (again.metrics["inherited"], again.metrics["exact"]) == (0.0, 0.0)
     alone = Training(task, epochs=1).estimate(space, child)
     assert again.metrics["valid_loss"] == alone.metrics["valid_loss"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_an_evaluation_counts_though_its_weights_cannot_be_kept(task, space, tmp_path):
+    kept, history = Inherited(Training(task, epochs=1)).stored(str(tmp_path)), History("valid_accuracy")
+    with full_disk(2000), pytest.warns(RuntimeWarning, match=r"can't write to .*checkpoints .*train from scratch"):
+        assert asked(kept, space, history, aw.Trial(small(1, 1, 1))).failure is None
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert asked(kept, space, history, aw.Trial(small(1, 2, 1), parent=0)).metrics["inherited"] == 0.0
 
 
 def test_a_promotion_continues_its_own_training(task, space, tmp_path):

@@ -1,3 +1,4 @@
+import sys
 import weakref
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from archwright.estimators import Training
 from archwright.estimators.course import Course
 from archwright.estimators.training import Setting, fewer_epochs, less_data, lower_resolution, narrower
 from archwright.training.loop import Fit
+from tests.runtime.full import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,17 @@ def test_a_checkpoint_is_read_on_the_cpu_and_let_go(task, space, architecture, t
     monkeypatch.setattr(torch, "load", noted)
     monkeypatch.setattr(Fit, "run_epoch", alone)
     kept.estimate(space, aw.Trial(architecture, 0.5))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_an_evaluation_counts_though_its_checkpoint_cannot_be_kept(task, space, architecture, tmp_path):
+    kept = Training(task, epochs=2).stored(str(tmp_path))
+    with full_disk(2000), pytest.warns(RuntimeWarning, match=r"can't write to .*checkpoints .*begins anew") as told:
+        parts = [kept.estimate(space, aw.Trial(architecture, fidelity=0.5, seed=seed)) for seed in range(2)]
+    assert len(told) == 1
+    assert [part.metrics["epochs"] for part in parts] == [1.0, 1.0]
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert kept.estimate(space, aw.Trial(architecture)).metrics["epochs"] == 2.0
 
 
 def test_checkpoints_of_other_settings_are_not_mixed_up(task, space, architecture, tmp_path):

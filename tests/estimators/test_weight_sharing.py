@@ -23,6 +23,7 @@ from archwright.spaces.operators import enumerate_all
 from archwright.supernets import OpenNetwork
 from archwright.tasks.task import Split, Splits, Task
 from archwright.training.loop import DivergedError
+from tests.runtime.full import full_disk
 
 
 def tiny(examples=48):
@@ -343,6 +344,25 @@ def test_memory_that_ran_out_is_no_result_and_the_search_goes_on_with_that_epoch
     assert timeless([next(run)]) == whole[:1]
     with pytest.raises(ArchwrightError, match=r"memory ran out in epoch 2 \(OutOfMemoryError: CUDA out of memory"):
         next(run)
+    assert timeless(aw.record(relaxed(), tmp_path)) == whole[1:]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_shared_weights_that_cannot_be_kept_are_scored_all_the_same(tmp_path):
+    kept, trial = shared().stored(str(tmp_path)), aw.Trial(next(iter(enumerate_all(space()))))
+    with full_disk(2000), pytest.warns(RuntimeWarning, match=r"can't write to .*checkpoints"):
+        answer = kept.estimate(space(), trial)
+    assert answer.metrics == shared().estimate(space(), trial).metrics
+
+
+def test_a_relaxation_that_cannot_be_kept_stops_and_goes_on_with_that_epoch(tmp_path, monkeypatch):
+    whole = timeless(relaxed())
+    run = aw.record(relaxed(), tmp_path)
+    assert timeless([next(run)]) == whole[:1]
+    monkeypatch.setattr(Keeper, "keep", lambda *_: False)
+    with pytest.raises(ArchwrightError, match=r"can't keep the state after epoch 2 in .*free some space"):
+        next(run)
+    monkeypatch.undo()
     assert timeless(aw.record(relaxed(), tmp_path)) == whole[1:]
 
 

@@ -138,6 +138,45 @@ def test_a_call_that_hangs_is_ended_at_its_limit():
         assert executor.submit(double, 2).result() == 4
 
 
+class Slow:
+    """Has something to get ready that takes longer than a call may."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def prepare(self):
+        time.sleep(1.0)
+        self.log.write_text(f"{self.log.read_text()}ready ")
+
+    def __call__(self, seconds):
+        time.sleep(seconds)
+        return self.log.read_text()
+
+
+def test_a_worker_gets_ready_once_and_no_call_is_charged_with_it(tmp_path):
+    slow = Slow(tmp_path / "log")
+    slow.log.touch()
+    with Processes(1, time_limit=0.7) as executor:
+        assert [executor.submit(slow, 0).result() for _ in range(2)] == ["ready ", "ready "]
+        with pytest.raises(WorkerLost, match=r"limit of 0\.7 seconds") as lost:
+            executor.submit(slow, 60).result()
+        assert lost.value.seconds < 5
+        assert executor.submit(slow, 0).result() == "ready ready "  # of the worker that took its place
+
+
+def test_what_fails_to_get_ready_fails_its_call(one):
+    class Unready:
+        def prepare(self):
+            raise OSError("no such data")
+
+        def __call__(self):
+            return 1
+
+    with pytest.raises(OSError, match="no such data"):
+        one.submit(Unready()).result()
+    assert one.submit(double, 3).result() == 6
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory limit is Linux's")
 def test_a_call_that_grows_too_large_fails():
     with Processes(1, memory_limit=300 * 2**20) as executor:
@@ -241,6 +280,37 @@ def test_a_search_survives_its_candidates():
     assert "limit of 3 seconds" in failures[3]
     assert failures[4].startswith("MemoryError")
     assert "killed by signal 9" in failures[5]
+
+
+@pytest.mark.parametrize("failure", [None, "RuntimeError: no such data"])
+def test_loading_the_data_takes_no_trial_its_time(failure):
+    class Data:
+        loaded = None
+
+        @property
+        def splits(self):
+            if self.loaded is None:
+                time.sleep(1.0)
+                if failure is not None:
+                    raise RuntimeError("no such data")
+                self.loaded = 1.0
+            return self.loaded
+
+    class Reading:
+        task = Data()
+
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"loss": self.task.splits})
+
+    space = aw.Space(dict, kind=aw.Choice(1, 2, 3))
+    limit = 0.7 if failure is None else 20
+    started = aw.search(
+        space, aw.strategies.Random(), Reading(), objectives="min:loss", executor=Processes(1, time_limit=limit)
+    )
+    with started:
+        answer = next(started)
+    assert (answer.failure or "").startswith(failure or "")
+    assert (answer.failure is None) == (failure is None)
 
 
 def test_workers_that_cannot_be():

@@ -239,6 +239,10 @@ def report(
 @app.command(epilog=EPILOG)
 def train(
     run: Run,
+    evaluation: Annotated[
+        int | None,
+        typer.Option(min=0, help="Its number in `archwright show`; the best by default, by the first objective."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="The task's own number by default.")] = None,
     device: Device = None,
     space: OwnSpace = None,
@@ -246,12 +250,15 @@ def train(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a run's winner on the train and valid splits, and score it once on the test split."""
+    """Train a run's winner, or another of its evaluations, on the train and valid splits, and score it once on test.
+
+    A training that was interrupted goes on when the same command is given again.
+    """
     from archwright.cli import job, show
     from archwright.cli.own import Own
 
     loaded, output = Own.given(space=space, task=task).load(run), Output(json, quiet)
-    job.train(loaded, job.Limits(train_epochs=epochs, device=device or "auto"), output)
+    job.train(loaded, job.Limits(train_epochs=epochs, device=device or "auto"), output, evaluation)
     output.result(show.outcome(loaded), list(show.outcome_text(loaded)))
 
 

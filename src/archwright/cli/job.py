@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -100,10 +99,12 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
     if (doubt := equal_rungs(strategy, estimator)) is not None:
         output.warn(doubt)
     folder = settings.out or free_folder(task)
+    if (folder / "manifest.json").exists():
+        _check_untrained(aw.load(folder), budget, limits)
     wanted = aw.search(space, strategy, estimator, objectives=goal, executor=limits.processes(), seed=settings.seed)
     wanted.budget = budget
     recorded = aw.record(wanted, folder)
-    write_json(folder / JOB, asdict(limits))
+    recorded.opening.append(lambda: write_json(folder / JOB, asdict(limits)))
     output.note(
         f"{task.name}: {_name(strategy)} over {_name(space)}, judged by {_name(estimator)}; the run is {folder}"
     )
@@ -111,9 +112,10 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
 
 
 def resume(folder: Path, budget: Budget | None, limits: Limits, own: Own, output: Output) -> tuple[Run, str | None]:
-    """Continues a run, then ends as `search` does."""
+    """Continues a run, then ends as `search` does. What is said anew is kept before the first trial."""
     run = own.load(folder)
     check_device(limits.device)
+    _check_untrained(run, budget or aw.Budget(**run.manifest["budget"]), limits)
     estimator = own.again(run, "estimator") or registry.rebuild("estimators", run.manifest["estimator"])
     if limits.device != Limits.kept(folder).get("device", Limits.device):  # it is said anew
         estimator = computing_on(estimator, limits.device)
@@ -125,6 +127,7 @@ def resume(folder: Path, budget: Budget | None, limits: Limits, own: Own, output
         budget=budget,
         executor=limits.processes(),
     )
+    continued.opening.append(lambda: write_json(folder / JOB, asdict(limits)))
     output.note(f"{folder}: {len(run.history)} evaluations are kept, {len(run.history.pending)} were interrupted")
     return _to_the_end(continued, folder, own.space, own.task, limits, output)
 
@@ -139,8 +142,10 @@ def _to_the_end(
         run = aw.load(folder, space=space, task=task)
         if run.history.best is None:
             _explain(run)
+        if (choice := _choice_of_front(run, limits)) is not None:
+            output.note(choice)
         if not limits.search_only:
-            train(run, limits, output)
+            _train(run, limits, output)
         aw.reports.html(run)
         if not limits.search_only:
             try:
@@ -150,28 +155,59 @@ def _to_the_end(
     return run, search.ended
 
 
-def train(run: Run, limits: Limits, output: Output) -> Winner:
-    """Trains the winner to the end and scores it, once in a run's life; returns the one that is trained."""
+def _check_untrained(run: Run, budget: Budget, limits: Limits) -> None:
+    """Whether what the search would still find could be trained; where nothing is to be done, all is well."""
+    if run.result is None or limits.search_only or not budget.allows(run):
+        return
+    if run.history.pending or budget != aw.Budget(**run.manifest["budget"]):
+        raise ArchwrightError(
+            f"{run.folder} has trained and scored evaluation {run.result['position']}, and a test split is scored once "
+            "a run, so nothing that a longer search finds can be trained in it: go on with --search-only, or search "
+            "anew in another folder"
+        )
+
+
+def _choice_of_front(run: Run, limits: Limits) -> str | None:
+    """Which of a front with several points is trained, and how to have another; None where there is no choice."""
+    objectives, front = run.history.goal.objectives, run.front
+    if len(objectives) < 2 or len(front) < 2 or run.result is not None:
+        return None
+    best = f"the best by {objectives[0].metric}, evaluation {run.best.scored.position}"
+    another = f"archwright train {run.folder} --evaluation N"
+    if limits.search_only:
+        return (
+            f"the Pareto front has {len(front)} points: archwright train {run.folder} trains {best}; {another} another"
+        )
+    return (
+        f"the Pareto front has {len(front)} points, of which {best}, is trained; to have another, search with "
+        f"--search-only, look with archwright show, then {another}"
+    )
+
+
+def train(run: Run, limits: Limits, output: Output, position: int | None = None) -> Winner:
+    """Trains the winner, or the evaluation at `position`, to the end and scores it, once in a run's life.
+
+    Returns:
+        The one that is trained.
+
+    Raises:
+        ArchwrightError: the one at `position` failed, or another one is trained already.
+    """
+    with _resumable(run.folder, "the same command"):
+        return _train(run, limits, output, position)
+
+
+def _train(run: Run, limits: Limits, output: Output, position: int | None = None) -> Winner:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     if run.result is not None:
-        kept = trained(run)
-        output.note(
-            f"{run.folder} has its trained model, evaluation {kept.scored.position}: a test split is scored once a run"
-        )
-        if run.best.scored.position != kept.scored.position:
-            output.note(
-                f"the search has a better one since, evaluation {run.best.scored.position}: search anew to train it"
-            )
-        return kept
-    winner = _best(run)
+        return _already_trained(run, output, position)
+    winner = _best(run) if position is None else run.winner(position)
     epochs = limits.train_epochs or run.task.epochs
     output.note(f"training evaluation {winner.scored.position} for {epochs} epochs on the train and valid splits")
     columns = (TextColumn("training"), BarColumn(60), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        _resumable(run.folder),
-        Progress(*columns, console=output.progress, transient=True, disable=not output.progress.is_terminal) as bar,
-    ):
+    disable = not output.progress.is_terminal
+    with Progress(*columns, console=output.progress, transient=True, disable=disable) as bar:
         shown = bar.add_task("training", total=epochs)
         winner.train(
             epochs=epochs,
@@ -179,6 +215,22 @@ def train(run: Run, limits: Limits, output: Output) -> Winner:
             on_epoch=lambda done, *_: bar.update(shown, completed=done),
         )
     return winner
+
+
+def _already_trained(run: Run, output: Output, position: int | None) -> Winner:
+    kept = trained(run)
+    here = kept.scored.position
+    if position not in (None, here):
+        raise ArchwrightError(
+            f"{run.folder} has trained and scored evaluation {here} already, and a test split is scored once a run, so "
+            f"evaluation {position} can't be trained in it: search anew in another folder"
+        )
+    output.note(f"{run.folder} has its trained model, evaluation {here}: a test split is scored once a run")
+    if here not in [winner.scored.position for winner in run.front]:
+        output.note(
+            f"the search has a better one since, evaluation {run.best.scored.position}: search anew to train it"
+        )
+    return kept
 
 
 def export(run: Run, format: str, path: Path | None = None) -> aw.export.Exported:
@@ -190,20 +242,12 @@ def export(run: Run, format: str, path: Path | None = None) -> aw.export.Exporte
     if format not in aw.export.FORMATS:
         raise ArchwrightError(one_of("export format", format, aw.export.FORMATS))
     winner, task = trained(run), run.task
-    mean, deviation = (None, None) if task.signature.vocabulary else task.statistics
-    about = {
-        "title": f"{task.name}: evaluation {winner.scored.position} of {run.folder}",
-        "classes": task.classes,
-        "mean": mean,
-        "std": deviation,
-    }
-    taken = inspect.signature(aw.export.FORMATS[format]).parameters
     return aw.export.export(
         winner.trained(),
         path or run.folder / "export" / ("model" + SUFFIXES[format]),
-        task.prepare(task.valid.inputs[:8]),
+        task,
         format,
-        **{name: value for name, value in about.items() if name in taken},
+        title=f"{task.name}: evaluation {winner.scored.position} of {run.folder}",
     )
 
 
@@ -239,11 +283,11 @@ def _explain(run: Run) -> None:
 
 
 @contextmanager
-def _resumable(folder: Path) -> Iterator[None]:
+def _resumable(folder: Path, again: str | None = None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(folder) from None
+        raise Interrupted(folder, again) from None
 
 
 def _name(part: Any) -> str:

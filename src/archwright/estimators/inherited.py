@@ -20,7 +20,7 @@ from archwright.core.parts import describe
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.course import Course
 from archwright.estimators.wrapped import TakesPart
-from archwright.runtime.files import whole
+from archwright.runtime.files import write_if_possible
 from archwright.spaces.space import Space
 from archwright.tasks.task import Split
 from archwright.training.distilling import Distilling
@@ -62,7 +62,8 @@ class Inherited(TakesPart):
             parent that read images of another resolution can't teach.
         checkpoints: folder for the trained weights and what was inherited, one file for each architecture, fidelity
             and seed; none is removed. `record` sets it. Without one they stay in memory, where only trials of the same
-            process find them: with several worker processes, record the search.
+            process find them: with several worker processes, record the search. Where it can't be written, as on a
+            full disk, the evaluation counts all the same, and a warning says that children train from scratch.
     """
 
     distillation: int = 0
@@ -151,10 +152,10 @@ class Inherited(TakesPart):
         if self.checkpoints is None:
             self._memory[name] = (weights, found)
             return
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
-        with whole(Path(self.checkpoints) / name) as part:
-            save_file(weights, part, {"inheritance": json.dumps(asdict(found))})
+        content = save(weights, {"inheritance": json.dumps(asdict(found))})
+        write_if_possible(Path(self.checkpoints) / name, content, "children of these weights train from scratch")
 
     def _name(self, space: Space, trial: Trial) -> str:
         """The file of an evaluation: equal for the same question about the same space and task."""

@@ -21,6 +21,7 @@ from archwright.supernets.calibration import calibrated
 from archwright.supernets.open_network import OpenNetwork
 from archwright.supernets.relaxation import Batch, Judge, Relaxation, Sampler, Step
 from archwright.tasks.task import Hyperparameters, Task
+from archwright.training.keeping import keep_state, read_state
 from archwright.training.loop import Fit, mixed_precision, score
 from archwright.training.seeding import seeded
 
@@ -179,25 +180,24 @@ class Keeper:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
 
-    def keep(self, fit: ArchitecturesFit) -> None:
-        """Writes the state; what it replaces is valid until it is whole."""
-        with whole(self._path(fit.progress.epoch)) as part:
-            torch.save(fit.state(), part)
+    def keep(self, fit: ArchitecturesFit) -> bool:
+        """Writes the state; what it replaces is valid until it is whole. False where it can't be written."""
+        if not keep_state(fit, self._path(fit.progress.epoch)):
+            return False
         for epoch in self._epochs():
             if epoch < fit.progress.epoch - 1:
                 self._path(epoch).unlink(missing_ok=True)
         if isinstance(fit, SharedFit) and fit.trace:
             with whole(self.folder / "relaxation.json") as part:
                 part.write_text(json.dumps({"choices": labels_of(fit.open), "epochs": fit.trace}))
+        return True
 
     def restore(self, fit: ArchitecturesFit, epoch: int | None = None) -> bool:
         """Loads the state after `epoch`, or after the last one; False if there is none."""
         wanted = [kept for kept in self._epochs() if epoch is None or kept == epoch]
         if not wanted:
             return False
-        # On the CPU: `load_state` moves what belongs elsewhere, and Adam's counts of steps are to stay. On a GPU, each
-        # step would wait for each of them.
-        fit.load_state(torch.load(self._path(max(wanted)), map_location="cpu", weights_only=True))
+        fit.load_state(read_state(self._path(max(wanted))))
         return True
 
     def _path(self, epoch: int) -> Path:

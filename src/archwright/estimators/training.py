@@ -22,9 +22,9 @@ from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.course import Course, Setting
 from archwright.objectives.costs import Cost, Flops, Parameters, example
-from archwright.runtime.files import whole
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Split, Task
+from archwright.training.keeping import keep_state, read_state
 from archwright.training.loop import Fit, pick_device, score
 from archwright.training.seeding import seeded
 
@@ -92,7 +92,8 @@ class Training:
         hyperparameters: instead of the task's own.
         device: auto, cpu, cuda, cuda:1, ...
         checkpoints: folder for trainings that stopped early along "epochs" alone, so that a later trial of higher
-            fidelity continues them instead of beginning anew. `record` sets it.
+            fidelity continues them instead of beginning anew. `record` sets it. Where it can't be written, as on a full
+            disk, the evaluation counts all the same, and a warning says that later trainings begin anew.
     """
 
     task: Task
@@ -246,25 +247,16 @@ def _check_narrower(space: Space, architecture: Architecture, signature: Signatu
 
 def _continue(fit: Fit, path: Path, epochs: int) -> None:
     """Goes on from a checkpoint, unless that went further than `epochs`: then it is of no use here."""
-    state = _read(path)
+    state = read_state(path)
     if state["progress"]["epoch"] <= epochs:
         fit.load_state(state)
 
 
 def _keep(fit: Fit, path: Path, finished: bool) -> None:
-    """Keeps a training that can be continued; forgets one that has come to its end."""
+    """Keeps a training that can be continued, if there is room; forgets one that has come to its end."""
     if finished:
         path.unlink(missing_ok=True)
         return
-    if path.exists() and _read(path)["progress"]["epoch"] > fit.progress.epoch:
+    if path.exists() and read_state(path)["progress"]["epoch"] > fit.progress.epoch:
         return
-    with whole(path) as part:
-        torch.save(fit.state(), part)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint, on the CPU: loading it moves what belongs elsewhere.
-
-    Adam's counts of steps stay, as in a fresh training: on a GPU, each step would wait for each of them.
-    """
-    return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+    keep_state(fit, path)

@@ -88,8 +88,11 @@ class WeightSharing(TrainedOnce):
                 trial = Trial(relaxation.architecture(), 1.0, seed)
                 yield Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
                 return
-            if keeper is not None:
-                keeper.keep(fit)
+            if keeper is not None and not keeper.keep(fit):  # the next epochs can't do without
+                raise ArchwrightError(
+                    f"can't keep the state after epoch {epoch} in {keeper.folder}: free some space, then run the "
+                    "search again; it goes on with this epoch"
+                )
             yield self._evaluation(fit, trial, metrics, 1, costs, started)
             started = time.perf_counter()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 
@@ -26,3 +28,26 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def write_if_possible(path: Path, content: bytes | memoryview, without: str) -> bool:
+    """Writes a file, whole, that can be done without, such as a checkpoint; says whether it is there.
+
+    Where the disk is full or the folder can't be written, nothing is left of it, and a RuntimeWarning says so, once a
+    process for each folder and reason.
+
+    Args:
+        without: what follows where it is lacking, for the warning.
+    """
+    try:
+        with whole(path) as part:
+            part.write_bytes(content)
+    except OSError as error:
+        _warn_once(f"can't write to {path.parent} ({error.strerror or error}): {without}")
+        return False
+    return True
+
+
+@cache
+def _warn_once(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=3)

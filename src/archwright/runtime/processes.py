@@ -35,15 +35,17 @@ class Processes(Executor):
     A thread a worker hands over one call at a time through pipes, so a lost worker is known at once, its call
     fails with `WorkerLost`, and the next call starts a fresh one. So it does after a call that left CUDA unusable in
     its process, as an assertion that fails on a GPU does. Functions travel by cloudpickle, once a worker: classes and
-    functions of a script or a notebook work, and scripts need no `if __name__ == "__main__"`.
+    functions of a script or a notebook work, and scripts need no `if __name__ == "__main__"`. What a function needs
+    that is large and slow to get, it may load in a method `prepare()`: a worker calls that once, when it receives the
+    function and before its first call, whose time it doesn't count to.
 
     Each worker has its number, 0 to workers - 1, in the environment variable ARCHWRIGHT_WORKER; one that replaces
     another takes over its number. By it, the device "auto" spreads the workers over several GPUs.
 
     Args:
         workers: processes at a time.
-        time_limit: seconds a call may take before its worker is killed, a fresh worker's start included (some seconds:
-            it imports torch and loads the data); None: no limit.
+        time_limit: seconds a call may take before its worker is killed; a fresh worker's start and what `prepare` does
+            (some seconds: it imports torch and loads the data) come before. None: no limit.
         memory_limit: bytes of data a worker may allocate (Linux); None: no limit.
         threads: CPU threads a worker; by default what `OMP_NUM_THREADS` says, else the cores that this process may
             use, divided by the workers.
@@ -163,12 +165,14 @@ class _Worker:
 
         timer = threading.Timer(time_limit or 0, give_up)
         started = time.monotonic()
-        if time_limit is not None:
-            timer.start()
         try:
             self.process.stdin.write(payload)
             self.process.stdin.flush()
             self.function = fn
+            pickle.load(self.process.stdout)  # the worker has what the call needs
+            started = time.monotonic()
+            if time_limit is not None:
+                timer.start()
             answer, is_usable = pickle.load(self.process.stdout)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # ValueError: killed and closed before the call
             raise self._lost(time_limit if timed_out.is_set() else None, time.monotonic() - started) from None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, create_engine, event, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -70,12 +70,7 @@ class Store:
         self._position = 0
         if write:
             _make_folder(folder)
-        self._lock = FileLock(str(folder / "lock")) if write else None
-        if self._lock is not None:
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                raise StoreError(f"{folder} is being written by another process: wait for it, or end it") from None
+        self._lock = _locked(folder) if write else None
         url = f"sqlite:///{folder / 'history.sqlite'}"
         self._engine = create_engine(url, connect_args={"check_same_thread": False})
         event.listen(self._engine, "connect", _set_pragmas if write else _set_reader)
@@ -171,6 +166,33 @@ class Store:
             raise StoreError(f"can't use {self.folder / 'history.sqlite'}: {text}") from error
         except DatabaseError as error:
             raise StoreError(f"{self.folder / 'history.sqlite'} is damaged or no history: {error.orig}") from error
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Inside, nobody else writes to a run: no search goes on there, and no winner is trained.
+
+    Raises:
+        StoreError: somebody does so now, or the folder can't be written.
+    """
+    _make_folder(folder)
+    lock = _locked(folder)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _locked(folder: Path) -> BaseFileLock:
+    lock = FileLock(str(folder / "lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StoreError(
+            f"{folder} is being written by another process, or by a search in this one that was not closed: wait for "
+            "it, or end it"
+        ) from None
+    return lock
 
 
 def _set_pragmas(connection: Any, _: object) -> None:

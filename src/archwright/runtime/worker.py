@@ -26,17 +26,36 @@ def main(parent: int, memory_limit: int) -> None:
         except EOFError:
             return
         try:
+            answer = None
             if packed is not None:
                 function = cloudpickle.loads(packed)
-            args, kwargs = cloudpickle.loads(call)
-            answer = cloudpickle.dumps((True, function(*args, **kwargs)))
+                getattr(function, "prepare", _nothing)()
         except Exception as error:
             answer = _pickle_error(error)
         try:
-            results.write(pickle.dumps((answer, _gpus_are_usable())))
-            results.flush()
+            _send(results, None)  # from here on the call's time counts
+            answer = _answer(function, call) if answer is None else answer
+            _send(results, (answer, _gpus_are_usable()))
         except BrokenPipeError:  # the parent is gone
             return
+
+
+def _answer(function: Any, call: bytes) -> bytes:
+    """What the function returns or raises, pickled."""
+    try:
+        args, kwargs = cloudpickle.loads(call)
+        return cloudpickle.dumps((True, function(*args, **kwargs)))  # type: ignore[no-any-return]
+    except Exception as error:
+        return _pickle_error(error)
+
+
+def _send(results: BinaryIO, message: Any) -> None:
+    results.write(pickle.dumps(message))
+    results.flush()
+
+
+def _nothing() -> None:
+    """What a function without `prepare` has to prepare."""
 
 
 def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:

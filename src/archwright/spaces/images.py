@@ -15,7 +15,7 @@ def image_channels(signature: Signature) -> int:
     if len(signature.input_shape) != 3:
         raise ArchwrightError(
             f"this space builds networks for images (channels, height, width), but an example of the task has the "
-            f"shape {signature.input_shape}; for text there are darts_rnn and enas_rnn; "
-            "else give a space of your own: archwright.Space(YourModule, ...)"
+            f"shape {signature.input_shape}; for vectors there is autonet (--space autonet), for text darts_rnn and "
+            "enas_rnn; else give a space of your own: archwright.Space(YourModule, ...)"
         )
     return signature.input_shape[0]
