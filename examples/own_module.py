@@ -56,7 +56,7 @@ def main(folder: str) -> None:
     print(space.describe(best.architecture))
     model = best.train(task, epochs=6)
     print(f"test accuracy {best.run.result['test_accuracy']:.4f}, scored once")
-    exported = aw.export.source(model, f"{folder}/model.py", task.prepare(task.valid.inputs[:4]))
+    exported = aw.export.source(model, f"{folder}/model.py", task)
     print(f"{exported.path} imports only torch; it differs by {exported.max_difference:.1e}")
 
 

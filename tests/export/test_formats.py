@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +16,11 @@ from torch import Tensor, nn
 
 from archwright import export
 from archwright.core.errors import ArchwrightError
+from archwright.export.to_torch import ABOUT
+from archwright.tasks import arrays
+from archwright.tasks.task import Split, Splits, Task
+
+Opened = Callable[[Path], tuple[Callable[[Tensor], Tensor], dict[str, str]]]
 
 SUFFIXES = {"source": ".py", "onnx": ".onnx", "torch": ".pt2"}
 
@@ -40,6 +48,64 @@ def test_networks_in_other_formats(models: ModuleType, name: str, format: str, t
     assert list(tmp_path.iterdir()) == list(exported.files)
     assert exported.max_difference <= 1e-5
     assert model.training
+
+
+@pytest.fixture(params=["onnx", "torch"])
+def opened(request: pytest.FixtureRequest) -> tuple[str, Opened]:
+    """A format, and what opens its file: the function inside, and the texts."""
+
+    def onnx(path: Path) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+        session = pytest.importorskip("onnxruntime").InferenceSession(path)
+        texts = session.get_modelmeta().custom_metadata_map
+        return lambda batch: torch.as_tensor(session.run(None, {"input": batch.numpy()})[0]), texts
+
+    def program(path: Path) -> tuple[Callable[[Tensor], Tensor], dict[str, str]]:
+        found = {ABOUT: ""}
+        module = torch.export.load(path, extra_files=found).module()
+        texts = json.loads(found[ABOUT])
+        return module, {name: text if isinstance(text, str) else json.dumps(text) for name, text in texts.items()}
+
+    if request.param == "onnx":
+        pytest.importorskip("onnxscript")
+    return request.param, {"onnx": onnx, "torch": program}[request.param]
+
+
+def test_raw_inputs_are_enough(opened: tuple[str, Opened], tmp_path: Path) -> None:
+    format, open_file = opened
+    raw = torch.randint(256, (60, 1, 3, 3), dtype=torch.uint8)
+    task = arrays(raw, ["cat", "dog"] * 30)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(9, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    path = export.export(model, tmp_path / "net", task, format, title="mine").path
+
+    network, texts = open_file(path)
+    assert torch.allclose(network(raw[:5].float()), model.eval()(task.prepare(raw[:5])), atol=1e-5)
+    assert texts == {"title": "mine", "input": "pixels from 0 to 255", "classes": '["cat", "dog"]'}
+
+
+def test_numbers_come_back_in_the_targets_units(opened: tuple[str, Opened], tmp_path: Path) -> None:
+    format, open_file = opened
+    inputs = torch.randn(60, 4) * 1e3
+    task = arrays(inputs, torch.randn(60) * 1e5 + 3e5)
+    model = nn.Linear(4, 1)
+    network, _ = open_file(export.export(model, tmp_path / "net", task, format).path)
+
+    targets = task.train.targets
+    wanted = model(task.prepare(inputs[:5])) * targets.std() + targets.mean()
+    assert torch.allclose(network(inputs[:5]), wanted, rtol=1e-4)
+
+
+def test_a_task_may_prepare_in_its_own_way(opened: tuple[str, Opened], tmp_path: Path) -> None:
+    class Squared(Task):
+        def prepare(self, inputs: Tensor) -> Tensor:
+            return inputs.float() ** 2
+
+    format, open_file = opened
+    split = Split(torch.randn(8, 4), torch.arange(8) % 2)
+    task = Squared("squared", partial(Splits, split, split, split, ("a", "b")))
+    model = nn.Linear(4, 2)
+    network, texts = open_file(export.export(model, tmp_path / "net", task, format).path)
+    assert torch.allclose(network(split.inputs**2), model(split.inputs**2), atol=1e-5)
+    assert texts["input"] == "prepared as the task squared does"
 
 
 @pytest.mark.parametrize("format", ["source", "torch"])

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,8 @@ from torch import nn
 
 from archwright import export
 from archwright.export.checking import tensors
+from archwright.tasks import arrays
+from archwright.tasks.task import Split, Splits, Task
 
 NAMES = [
     "resnet",
@@ -128,9 +131,10 @@ def test_it_imports_torch_only_and_runs_as_a_script(models: ModuleType, tmp_path
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_neat(models: ModuleType, name: str, tmp_path: Path) -> None:
     model, example = models.trained(name)
-    mean, std = torch.rand(8, 8), torch.rand(8, 8) + 0.5
     classes = [f"class {number}" for number in range(30)]
-    path = export.source(model, tmp_path / "net.py", example, classes=classes, mean=mean, std=std).path
+    inputs = example.repeat(-(-90 // len(example)), *[1] * (example.dim() - 1))[:90]
+    task = Task("neat", partial(Splits, *[Split(inputs, torch.arange(90) % 30)] * 3, classes=tuple(classes)))
+    path = export.source(model, tmp_path / "net.py", task).path
 
     assert max(map(len, path.read_text().splitlines())) <= 120
     ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
@@ -162,24 +166,31 @@ def test_what_is_shared_stays_shared(models: ModuleType, tmp_path: Path) -> None
 
 
 def test_raw_inputs_are_prepared_as_in_training(tmp_path: Path) -> None:
-    raw = torch.rand(4, 3, 2, 2)
-    mean, std = raw.mean((0, 2, 3)).view(3, 1, 1), raw.std((0, 2, 3)).view(3, 1, 1)
+    raw = torch.randint(256, (60, 3, 2, 2), dtype=torch.uint8)
+    task = arrays(raw, ["cat", 'd"og'] * 30)
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
-    exported = export.source(
-        model,
-        tmp_path / "net.py",
-        (raw - mean) / std,
-        title='a "title"\\ """ 1/0\n',
-        classes=("cat", 'd"og'),
-        mean=mean,
-        std=std,
-    )
+    exported = export.source(model, tmp_path / "net.py", task, title='a "title"\\ """ 1/0\n')
 
     module = written(exported.path)
-    assert torch.equal(module.prepare(raw), (raw - mean) / std)
+    assert torch.allclose(module.prepare(raw), task.prepare(raw), atol=1e-6)
     assert module.CLASSES == ("cat", 'd"og')
     assert "a 'title'/ ''' 1/0" in module.__doc__
-    assert torch.equal(module.load(exported.files[1])(raw), model.eval()(raw))
+    assert "float32 (batch, 3, 2, 2): pixels from 0 to 255, red, green and blue of image files" in module.__doc__
+    assert torch.equal(module.load(exported.files[1])(task.prepare(raw)), model.eval()(task.prepare(raw)))
+
+
+def test_a_regression_answers_in_its_own_units(tmp_path: Path) -> None:
+    targets = torch.randn(60, 2) * torch.tensor([1e5, 1e-3]) + torch.tensor([3e5, 0.0])
+    task = arrays(torch.randn(60, 4), targets)
+    model = nn.Linear(4, 2)
+    module = written(export.source(model, tmp_path / "net.py", task).path)
+
+    inputs = task.valid.inputs
+    outputs = module.load()(module.prepare(inputs))
+    mean, deviation = task.train.targets.mean(0), task.train.targets.std(0)
+    assert torch.allclose(module.restore(outputs), model(task.prepare(inputs)) * deviation + mean, rtol=1e-4)
+    assert "outputs = restore(model(prepare(inputs)))" in module.__doc__
+    assert not hasattr(module, "CLASSES")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int32, torch.uint8])

@@ -7,7 +7,7 @@ and leaves no file. torch is imported when an exporter is used, not before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archwright.core.errors import one_of
 from archwright.core.lazy import lazy
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archwright.export.to_onnx import onnx
     from archwright.export.to_source import source
     from archwright.export.to_torch import torch_program
+    from archwright.tasks.task import Task
 
 __all__ = ["FORMATS", "ExportError", "Exported", "export", "onnx", "source", "torch_program"]
 
@@ -53,19 +54,23 @@ class _Formats(Mapping[str, Callable[..., Exported]]):
 FORMATS: Mapping[str, Callable[..., Exported]] = _Formats()
 
 
-def export(model: nn.Module, path: str | Path, example: Tensor, format: str = "source", **options: Any) -> Exported:
+def export(
+    model: nn.Module, path: str | Path, given: Tensor | Task, format: str = "source", *, title: str = ""
+) -> Exported:
     """Writes `model` in the format of that name.
 
     Args:
         model: any trained module; its mode and device are as before afterwards.
         path: the file to write; parent folders are made.
-        example: (n, *input_shape) float32, n at least 2: the model's outputs on it are what the file must give too.
+        given: the task that the model learnt, so that the file knows how raw inputs are standardised and what outputs
+            mean; or (n, *input_shape) as the model reads it, n at least 2. The model's outputs on it, or on some of
+            the task's validation inputs, are what the file must give too.
         format: a name in `FORMATS`.
-        options: what that exporter takes besides, such as `title` and `classes` for "source".
+        title: says which model it is, in the file.
 
     Raises:
         ExportError: the model can't be written so, or what was written computes something else.
     """
     if format not in FORMATS:
         raise ExportError(one_of("export format", format, FORMATS))
-    return FORMATS[format](model, path, example, **options)
+    return FORMATS[format](model, path, given, title=title)

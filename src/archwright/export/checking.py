@@ -29,6 +29,7 @@ def publish(
     suffix: str,
     write: Callable[[nn.Module, Path, Tensor], None],
     read: Callable[[Path], Callable[[Tensor], object]],
+    wrap: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> Exported:
     """Lets `write` make files in a folder aside, checks what `read` loads from them, and moves them to `path`.
 
@@ -39,11 +40,13 @@ def publish(
         suffix: the format's own, such as ".onnx".
         write: writes the model to the path that it is given, and files beside it, with the example on the CPU.
         read: the written model as a function of a batch.
+        wrap: what is written in place of the model, such as one with the scales of its data round it.
 
     Raises:
         ExportError: nothing was left at `path` that was not there before.
     """
     model = getattr(model, "_orig_mod", model)  # of a compiled module, what was compiled
+    name, model = type(model).__name__, wrap(model)
     path = Path(path) if Path(path).suffix else Path(path).with_suffix(suffix)
     if path.suffix != suffix:
         raise ExportError(f"{path}: the file's name must end in {suffix}")
@@ -57,13 +60,13 @@ def publish(
                 example = example.detach().cpu()
                 batches = (example, example[:1])  # two sizes, so that a file made for one of them is found out
                 wanted = [_run("the model itself", model, batch) for batch in batches]
-                _attempt(f"{type(model).__name__} can't be exported to {suffix}", lambda: write(model, aside, example))
+                _attempt(f"{name} can't be exported to {suffix}", lambda: write(model, aside, example))
                 written = _attempt(f"the written {suffix} file does not load", lambda: read(aside))
                 given = [_run("the written file", written, batch) for batch in batches]
             difference = _difference(wanted, given)
             if not difference <= TOLERANCE:  # not ">": a NaN must fail
                 raise ExportError(
-                    f"the written {suffix} file computes something else than {type(model).__name__}: the largest "
+                    f"the written {suffix} file computes something else than {name}: the largest "
                     f"difference between outputs is {difference:.3g}, allowed is {TOLERANCE:.0e}"
                 )
             # The main file comes last: whoever sees it also has the weights beside it.

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import importlib
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from archwright.export.between import Between
 from archwright.export.checking import publish
 from archwright.export.result import Exported, ExportError
 from archwright.export.to_torch import program
 
+if TYPE_CHECKING:
+    from archwright.tasks.task import Task
+
 _ONE_FILE = 1_500_000_000  # bytes; the protobuf that an ONNX file is can't pass 2 GB
 
 
-def onnx(model: nn.Module, path: str | Path, example: Tensor) -> Exported:
+def onnx(model: nn.Module, path: str | Path, given: Tensor | Task, *, title: str = "") -> Exported:
     """Writes `model` as an `.onnx` file for batches of any size, and checks it with onnxruntime.
 
-    The input is called "input", the first axis "batch". Very large weights go to a file beside it.
+    The input is called "input", the first axis "batch". With a task, the file reads raw inputs and answers in the
+    targets' units; the title, what the inputs are and the names of the classes (as JSON) are its metadata. Very large
+    weights go to a file beside it.
+
+    Args:
+        model: any trained module.
+        path: an `.onnx` file.
+        given: the task that the model learnt, or (n, *input_shape) as the model reads it, n at least 2.
+        title: says which model it is.
 
     Raises:
         ExportError: the extra `archwright[onnx]` is missing, the model can't be captured, or the file computes
             something else.
     """
+    between = Between.of(given)
     runtime = {name: _required(name) for name in ("onnx", "onnxscript", "onnxruntime")}["onnxruntime"]
 
     def write(model: nn.Module, aside: Path, batch: Tensor) -> None:
@@ -34,23 +48,28 @@ def onnx(model: nn.Module, path: str | Path, example: Tensor) -> Exported:
         captured = program(model, batch)  # here and not by the ONNX exporter, whose errors hide the reason
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about calls within torch and onnxscript; the outputs are checked instead
-            torch.onnx.export(
+            made = torch.onnx.export(
                 captured,
                 (),
-                aside,
                 dynamo=True,
                 verbose=False,
                 input_names=["input"],
                 dynamic_shapes=({0: "batch"},),
-                external_data=size > _ONE_FILE,
             )
+            assert made is not None  # it is for a program that was captured
+            made.model.metadata_props.update({name: _text(value) for name, value in between.described(title).items()})
+            made.save(aside, external_data=size > _ONE_FILE)
 
     def read(aside: Path) -> Callable[[Tensor], object]:
         session = runtime.InferenceSession(aside, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         return lambda batch: [torch.as_tensor(output) for output in session.run(None, {name: batch.numpy()})]
 
-    return publish(model, path, example, ".onnx", write, read)
+    return publish(model, path, between.raw, ".onnx", write, read, between.wrapped)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _required(name: str) -> Any:

@@ -6,20 +6,24 @@ import importlib.util
 import itertools
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from archwright.export.between import Between
 from archwright.export.checking import publish
 from archwright.export.describing import Describer, plain
 from archwright.export.layout import WIDTH, literal, wrap
-from archwright.export.result import Exported, ExportError
+from archwright.export.result import Exported
 from archwright.export.tracing import record
+
+if TYPE_CHECKING:
+    from archwright.tasks.task import Task
 
 # The names that safetensors has for torch's types.
 _TYPES = {
@@ -66,16 +70,20 @@ def prepare(inputs: Tensor) -> Tensor:
     return (inputs - MEAN.to(inputs.device)) / STD.to(inputs.device)
 '''
 
+_RESTORE = '''
+
+def restore(outputs: Tensor) -> Tensor:
+    """Answers of the network in the units of the targets."""
+    return outputs * TARGET_STD.to(outputs.device) + TARGET_MEAN.to(outputs.device)
+'''
+
 
 def source(
     model: nn.Module,
     path: str | Path,
-    example: Tensor,
+    given: Tensor | Task,
     *,
     title: str = "",
-    classes: Sequence[str] = (),
-    mean: Tensor | None = None,
-    std: Tensor | None = None,
 ) -> Exported:
     """Writes `model` as Python source that imports only torch, with the weights in a `.safetensors` file beside it.
 
@@ -85,30 +93,33 @@ def source(
     Args:
         model: any trained module.
         path: a `.py` file.
-        example: (n, *input_shape) float32, n at least 2.
+        given: the task that the model learnt, or (n, *input_shape) as the model reads it, n at least 2. With a task
+            the file has `prepare`, which standardises raw inputs, the names of the `CLASSES`, and for a regression
+            `restore`, which gives answers in the targets' units.
         title: the first line of the file's docstring.
-        classes: the outputs' names, written as `CLASSES`.
-        mean: with `std`, what raw inputs are standardised with: written as `MEAN`, `STD` and `prepare`.
-        std: see `mean`; both broadcast against a batch.
 
     Raises:
         ExportError: a forward depends on the data, calls something that is not torch's, or a check failed.
     """
-    if (mean is None) != (std is None):
-        raise ExportError("inputs are standardised with mean and std: give both or neither")
+    between = Between.of(given)
 
     def write(model: nn.Module, aside: Path, batch: Tensor) -> None:
         described = Describer(model, record(model, (batch, batch[:1])))
         stored = {**model.state_dict(), **described.constants}
         save_file({name: tensor.clone().contiguous() for name, tensor in stored.items()}, _weights(aside))
-        constants = list(wrap(f"CLASSES = {literal(tuple(classes))}")) if classes else []
-        if mean is not None and std is not None:
-            constants += [*_tensor("MEAN", mean), *_tensor("STD", std), *_PREPARE.splitlines()]
+        functions: list[str] = []
+        constants = list(wrap(f"CLASSES = {literal(between.classes)}")) if between.classes else []
+        for prefix, scale, function in (("", between.inputs, _PREPARE), ("TARGET_", between.targets, _RESTORE)):
+            if scale is not None:
+                names = (f"{prefix}MEAN", f"{prefix}STD")
+                constants += [line for pair in zip(names, scale, strict=True) for line in _tensor(*pair)]
+                functions += function.splitlines()
         types = sorted({f'"{_TYPES[tensor.dtype]}": {tensor.dtype}' for tensor in stored.values()})
         network = described.root.render(itertools.repeat(None))
         body = [
             *([""] if constants else []),
             *constants,
+            *functions,
             *(line for found in described.classes for line in ("", "", *found.lines())),
             *("", "", *wrap(f"TYPES = {{{', '.join(types)}}}  # by their names in a safetensors file"), ""),
             *_READ.splitlines(),
@@ -119,26 +130,30 @@ def source(
         ]
         count = sum(parameter.numel() for parameter in model.parameters())
         name = plain(title) or f"{type(model).__name__}: a trained network."
-        header = _header(name, aside, batch, count, mean is not None)
+        header = _header(name, aside, batch, count, between)
         aside.write_text("\n".join([*header, *_imports("\n".join(body)), *body]) + "\n", encoding="utf-8")
 
-    return publish(model, path, example, ".py", write, _load)
+    return publish(model, path, between.prepared, ".py", write, _load)
 
 
-def _header(title: str, path: Path, batch: Tensor, count: int, prepared: bool) -> Iterator[str]:
+def _header(title: str, path: Path, batch: Tensor, count: int, between: Between) -> Iterator[str]:
     shape = ", ".join(map(str, ("batch", *batch.shape[1:])))
     name = path.stem if path.stem.isidentifier() else "model"
     yield f'"""{title}'
     yield ""
     kind = str(batch.dtype).removeprefix("torch.")
-    yield f"Input:   {kind} ({shape})" + (", standardised by prepare()" if prepared else "")
+    yield f"Input:   {kind} ({shape})" + (f": {between.words}" if between.words else "")
+    if between.classes:
+        yield "Output:  a score for each of CLASSES, the highest for the likeliest"
     yield f"Weights: {_weights(path).name}, {count:,} parameters, beside this file"
     yield ""
-    yield f"    from {name} import load{', prepare' if prepared else ''}"
+    prepare, restore = between.inputs is not None, between.targets is not None
+    yield f"    from {name} import load{', prepare' * prepare}{', restore' * restore}"
     yield ""
     yield '    model = load()  # in evaluation mode; load(device="cuda") puts it on a GPU'
     yield "    with torch.inference_mode():"
-    yield f"        outputs = model({'prepare(inputs)' if prepared else 'inputs'})"
+    call = f"model({'prepare(inputs)' if prepare else 'inputs'})"
+    yield f"        outputs = {f'restore({call})' if restore else call}"
     yield ""
     yield "Written by Archwright, which it does not need: it imports only torch and the standard library."
     yield '"""'
