@@ -1,5 +1,10 @@
 """Networks that grow and shrink: what each step takes over, and how near to its parent begins what can't be exact."""
 
+import heapq
+import random
+import time
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +13,7 @@ from torch.nn import functional
 
 import archwright as aw
 from archwright.core.choices import BadSpace
+from archwright.spaces.grown import _cheapest
 from archwright.spaces.morphing import decided_as
 from archwright.spaces.steps import Separable, Transfer
 from archwright.tasks import Hyperparameters
@@ -256,6 +262,42 @@ def test_separable_layers_that_stand_for_one_take_over_its_factors():
     before, after = (step(network, "stage 0", 0, "main", "separable") for network in (parent, child))
     assert isinstance(after, Separable)
     torch.testing.assert_close(after.depthwise.weight, functional.pad(before.depthwise.weight, [1] * 4))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_likeliest_alignments_are_those_of_brute_force(seed):
+    """Ties too: costs are few, as those of blocks are."""
+    rng = random.Random(seed)
+    columns = rng.randint(1, 9)
+    rows = rng.randint(1, columns)
+    costs = [[rng.choice((0, 0, 1, 2, 10, 20)) for _ in range(columns)] for _ in range(rows)]
+    for most in (1, 7, 100):
+        wanted = heapq.nsmallest(
+            most,
+            combinations(range(columns), rows),
+            key=lambda taken: sum(costs[row][column] for row, column in enumerate(taken)),
+        )
+        assert _cheapest(costs, most) == wanted
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_blocks_find_their_partners_in_networks_of_any_depth(flip):
+    """155 million ways to lay 15 layers beside 30."""
+    space = aw.spaces.eas(blocks=1, max_layers=30, kernels=(1, 3, 5), widths=(4, 8), units=(8,))
+    offered = {"kernels": (1, 3, 5), "widths": (4, 8), "units": (8,)}
+    layers = [{"kernel": (1, 3, 5)[place % 3], "width": 8 if place < 8 else 4} for place in range(15)]
+    doubled = [layer for layer in layers for _ in range(2)]
+    short, long = (
+        space.build(decided_as(space, {"blocks": [given], "dense": [8], **offered}), SIGNATURE)
+        for given in (layers, doubled)
+    )
+    child, parent = (short, long) if flip else (long, short)
+    places = [place for place, step in enumerate(child.plan) if step.key[0] == "block 0"]
+    start = time.process_time()
+    mapping = next(child.alignments(places, parent))
+    assert time.process_time() - start < 1.0
+    partners = {ours[1]: theirs[1] for ours, theirs in mapping.items()}
+    assert partners == ({n: 2 * n for n in range(15)} if flip else {2 * n: n for n in range(15)})
 
 
 def test_the_papers_widths():

@@ -161,6 +161,58 @@ def test_numbers_move_a_tenth_of_their_range_and_stay_inside():
     assert moved == {("x", 1.0), ("n", 2), ("big", 40), ("big", 60)}
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(tree=trees(), seed=st.integers(0, 5))
+def test_each_move_leads_to_a_neighbour_of_its_own(tree, seed):
+    space = Space(factory, tree=tree, x=Real(0.0, 1.0))
+    start = operators.sample(space, Streams(seed)[0])
+    moves, near = operators.moves(space, start), operators.neighbours(space, start)
+    assert near == [operators.with_decision(space, start, *move) for move in moves]
+    assert len(set(near) - {start}) == len(moves)
+    assert [operators.move_to(space, start, other) for other in near] == moves
+
+
+def test_a_walk_is_taken_only_for_moves_that_may_open_decisions(monkeypatch):
+    walks, walk = [], Space.walk
+    monkeypatch.setattr(Space, "walk", lambda space, decide: walks.append(1) or walk(space, decide))
+    space = Space(factory, a=[Choice(*range(20)) for _ in range(50)], kind=Choice({"k": Choice(1, 3, 5)}, "pool"))
+    start = operators.sample(space, Streams(0)[0])
+    assert len(operators.neighbours(space, start)) == 50 * 19 + 1 + 2 * (start["kind"] == 0)
+    assert len(walks) <= 3  # the draw, the reading, and the one for `kind`
+
+
+def test_what_is_no_neighbour_is_reached_by_no_move():
+    space = Space(factory, kind=Choice({"k": Choice(1, 3, 5)}, "pool"), n=Integer(1, 3))
+    start = Architecture((("kind", 1), ("n", 1)))
+    assert operators.move_to(space, start, Architecture((("kind", 0), ("kind=0.k", 0), ("n", 1)))) == ("kind", 0)
+    for decisions in (
+        start.decisions,
+        (("kind", 0), ("kind=0.k", 1), ("n", 1)),
+        (("kind", 0), ("kind=0.k", 0), ("n", 2)),
+        (("kind", 1), ("n", 3)),
+    ):
+        assert operators.move_to(space, start, Architecture(decisions)) is None
+
+
+def _odd(**values):
+    return "its sum is even" if sum(values.values()) % 2 == 0 else None
+
+
+def test_moves_are_drawn_uniformly_among_those_that_are_not_excluded():
+    def picky(**values):
+        return values
+
+    picky.excluded = _odd
+    space = Space(picky, a=Choice(*range(4)), b=Choice(*range(3)))
+    start, streams = Architecture((("a", 1), ("b", 0))), Streams(0)
+    moves = operators.moves(space, start)
+    drawn = Counter(operators.moved(space, start, moves, streams[number]) for number in range(3000))
+    assert set(drawn) == set(operators.neighbours(space, start))
+    assert len(drawn) < len(moves)
+    assert all(count == pytest.approx(3000 / len(drawn), abs=110) for count in drawn.values())  # 4 deviations
+    assert operators.moved(space, start, [("a", 0), ("a", 2)], streams[0]) is None
+
+
 def test_one_hot_encoding():
     shared = Choice("a", "b")
     space = Space(

@@ -37,6 +37,28 @@ def test_without_morphisms_children_are_neighbours():
     assert {morph.kind for morph in found} == {"change"}
 
 
+def test_without_morphisms_a_child_is_any_neighbour_of_a_neighbour():
+    made = aw.Space(lambda **values: values, a=aw.Choice(0, 1, 2), b=aw.Choice(0, 1))
+    parent, streams = aw.Architecture((("a", 0), ("b", 0))), Streams(0)
+    wanted = Counter()
+    for near in aw.spaces.neighbours(made, parent):
+        wanted.update(aw.spaces.neighbours(made, near))  # of each as many, so all ways are alike
+    drawn = Counter(grown(made, parent, 2, streams[n]) for n in range(3000))
+    assert set(drawn) == set(wanted)
+    for architecture, ways in wanted.items():
+        assert drawn[architecture] == pytest.approx(3000 * ways / wanted.total(), abs=110)
+
+
+def test_of_thousands_of_neighbours_only_those_that_are_drawn_are_built(monkeypatch):
+    walks, walk = [], aw.Space.walk
+    monkeypatch.setattr(aw.Space, "walk", lambda space, decide: walks.append(1) or walk(space, decide))
+    made, rng = aw.spaces.cgp(), Streams(0)[0]
+    parent = seedling(made, rng)
+    child = grown(made, parent, 5, rng)
+    assert 1 <= sum(child.as_dict().get(name) != value for name, value in parent) <= 5
+    assert len(walks) < 30
+
+
 def test_kinds_are_drawn_alike_and_then_their_places():
     made, streams = space(), Streams(1)
     (parent,) = (morph.architecture for morph in children(made, seedling(made, None)) if morph.kind == "deepen")

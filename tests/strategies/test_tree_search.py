@@ -10,6 +10,8 @@ from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
+from archwright.strategies import tree_search
+from archwright.strategies.decisions import picked
 from archwright.strategies.tree_search import Node, TreeSearch
 
 
@@ -95,6 +97,25 @@ def test_what_is_known_or_pending_is_not_asked_again():
             oldest = min(history.pending)
             history.append(oldest, Evaluation(history.pending[oldest], {"loss": float(number % 7)}))
     assert len(asked) == 40
+
+
+def test_a_space_that_is_used_up_is_not_walked_a_thousand_times_for_each_answer(monkeypatch):
+    walks, of_each = [], []
+    monkeypatch.setattr(tree_search, "picked", lambda *given: walks.append(1) or picked(*given))
+    space, strategy, history, streams = Space(made, **SPACE.choices), TreeSearch(), History("min:loss"), Streams(0)
+    known = {}
+    for number in range(30):
+        again = TreeSearch().propose(space, history, streams[number])  # by the history alone
+        before = len(walks)
+        trial = strategy.propose(space, history, streams[number])
+        of_each.append(len(walks) - before)
+        assert again == trial
+        position = known.setdefault(trial.architecture, len(history))
+        reused = position if position < len(history) else None
+        history.append(history.ask(trial), Evaluation(trial, {"loss": 1.0}, reused=reused))
+    assert len(known) == 8  # all
+    assert [number for number, count in enumerate(of_each) if count == tree_search.TRIES] == [8]  # the first in vain
+    assert set(of_each[9:]) == {tree_search.RETRIES}
 
 
 def test_what_is_pending_counts_as_a_visit_without_reward():

@@ -1,6 +1,8 @@
 """Open networks small and smooth enough to be checked by hand, in float64."""
 
+from collections import Counter
 from functools import partial
+from itertools import permutations
 
 import torch
 from torch import nn
@@ -22,8 +24,8 @@ def hand_on(width):
     return nn.Identity()
 
 
-def layer(width):
-    return nn.Sequential(nn.Linear(width, width), nn.Tanh())
+def layer(width, out=None):
+    return nn.Sequential(nn.Linear(width, out or width), nn.Tanh())
 
 
 def wave(width):
@@ -65,6 +67,19 @@ class Node(nn.Module):
         return self.head(total)
 
 
+class Total(nn.Module):
+    """The sum of some of four states, none of which holds a choice."""
+
+    def __init__(self, signature, reads, width=4):
+        super().__init__()
+        self.stems = nn.ModuleList(layer(signature.input_shape[0], width) for _ in range(4))
+        self.reads = reads
+        self.head = nn.Linear(width, signature.outputs)
+
+    def forward(self, x):
+        return self.head(sum(weight * self.stems[source](x) for source, weight in taken(self.reads)))
+
+
 def chain(length=2, norm=False, options=(hand_on, layer, wave)):
     return aw.Space(Chain, ops=[aw.Choice(*options) for _ in range(length)], norm=norm)
 
@@ -72,6 +87,34 @@ def chain(length=2, norm=False, options=(hand_on, layer, wave)):
 def node():
     items = ({"source": source, "op": aw.Choice(hand_on, layer, wave)} for source in range(4))
     return aw.Space(Node, node=aw.Subset(2, *items))
+
+
+def total(size=2):
+    return aw.Space(Total, reads=aw.Subset(size, *range(4)))
+
+
+def chances(p, size):
+    """How likely each set of so many is, drawn one after the other by their probabilities p without replacement."""
+    found = Counter()
+    for order in permutations(range(len(p)), size):
+        left, chance = 1.0, 1.0
+        for option in order:
+            chance *= p[option] / left
+            left -= p[option]
+        found[frozenset(order)] += chance
+    return found
+
+
+def slopes(step, name, weights):
+    """dL/dw on the validation batch for each of a choice's weights, by finite differences."""
+    found = {}
+    for option in weights:
+        losses = []
+        for difference in (1e-5, -1e-5):
+            step.network.mix({name: weights | {option: weights[option] + difference}})
+            losses.append(float(step.loss(step.valid).detach()))
+        found[option] = (losses[0] - losses[1]) / 2e-5
+    return found
 
 
 def opened(space, seed=0):

@@ -96,6 +96,26 @@ def test_the_rise_is_found_as_in_a_plain_loop():
     assert 100 < found < 1000
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "rises"),
+    [
+        (-1.0, -1.0, False),
+        (-1.0, -1.2, False),
+        (-1.0, -0.75, False),
+        (-1.0, -0.65, True),
+        (-1.0, 0.2, True),
+        (0.0, 0.0, False),
+        (0.0, 0.1, True),
+        (1.0, 1.25, False),
+        (1.0, 1.35, True),
+        (1.0, -1.0, False),
+    ],
+)
+def test_a_rise_is_one_whatever_the_sign(before, now, rises):
+    eigenvalues = [before] * 13 + [now] * 5
+    assert EigenvalueStop(delta=5).before_rise(eigenvalues) == (10 if rises else None)
+
+
 def test_it_returns_to_the_architecture_of_before_and_survives_a_restart(relaxation, step):
     judge = Judge(lambda: 0.0, lambda rate: None, lambda: step)
     stop = EigenvalueStop(window=1, delta=2, factor=0.0, begin=1)

@@ -1,9 +1,13 @@
+from collections import Counter
+
 import pytest
 import torch
 
+import archwright as aw
 from archwright.strategies import GDAS
+from archwright.supernets import OpenNetwork
 from archwright.supernets.bilevel import first_order
-from tests.supernets.small import Reads, chain, opened, spread_out, step_of
+from tests.supernets.small import Reads, chain, chances, opened, slopes, spread_out, step_of, total
 
 
 def relaxed(temperature=2.0, length=2):
@@ -57,7 +61,7 @@ def test_candidates_are_drawn_by_their_probabilities_whatever_the_temperature():
     count = 4000
     for drawn in (
         [next(iter(relaxation.weights()["ops[0]"])) for _ in range(count)],
-        [relaxation.path()["ops[0]"] for _ in range(count)],
+        [next(iter(relaxation.path()["ops[0]"])) for _ in range(count)],
     ):
         for option, p in enumerate(relaxation.probabilities()["ops[0]"].tolist()):
             assert abs(drawn.count(option) / count - p) < 4 * (p * (1 - p) / count) ** 0.5
@@ -98,3 +102,87 @@ def test_all_choices_are_drawn_before_any_is_read():
     with Reads() as reads:
         relaxation.weights()
     assert reads.count == 0  # `tolist` reads them all at once
+
+
+def summed(size, temperature=2.0):
+    network = opened(total(size))
+    relaxation = spread_out(GDAS().relax(network))
+    relaxation.temperature = temperature
+    return relaxation, step_of(network)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_of_a_subset_as_many_take_part_as_it_takes(size):
+    relaxation, step = summed(size)
+    wanted = chances(relaxation.probabilities()["reads"].tolist(), size)
+    torch.manual_seed(0)
+    count = 3000
+    drawn = {"weights": Counter(), "draws": Counter()}
+    for _ in range(count):
+        weights = relaxation.weights()["reads"]
+        assert [float(weight.detach()) for weight in weights.values()] == [1.0] * size
+        drawn["weights"][frozenset(weights)] += 1
+        for _ in relaxation.draws():
+            weights = step.network.choices["reads"].weights
+            assert list(weights.values()) == [1.0] * size
+            drawn["draws"][frozenset(weights)] += 1
+    for counts in drawn.values():
+        for items, p in wanted.items():
+            assert abs(counts[items] / count - p) <= 4 * (p * (1 - min(p, 1)) / count) ** 0.5 + 1e-9
+
+
+def test_what_a_subset_learns_is_straight_through():
+    """The gradient of the sum of slope_i h_i, where h is softmax after softmax, written out with plain numbers."""
+    relaxation, step = summed(2)
+    torch.manual_seed(3)
+    (made,) = first_order(relaxation, step)
+    torch.manual_seed(3)
+    noise = -torch.empty_like(relaxation.logits[0]).exponential_().log()
+    row = relaxation.logits[0].detach().clone().requires_grad_()
+    first = softened(row, noise, 2.0)
+    powers = [torch.exp((logit + o) / 2) * (1 - h) ** 0.5 for logit, o, h in zip(row, noise, first, strict=True)]
+    taken = (row.detach() + noise).argsort()[-2:].tolist()
+    steep = slopes(step, "reads", dict.fromkeys(taken, 1.0))
+    sum(steep[item] * (first[item] + powers[item] / sum(powers)) for item in taken).backward()
+    torch.testing.assert_close(made, row.grad, rtol=1e-6, atol=1e-9)
+    assert (made[taken].abs() > 1e-6).all()
+
+
+def test_in_the_last_epoch_a_subset_still_learns():
+    relaxation, step = summed(3, temperature=0.1)
+    for seed in range(20):
+        torch.manual_seed(seed)
+        (made,) = first_order(relaxation, step)
+        assert torch.isfinite(made).all()
+    before = relaxation.logits[0].detach().clone()
+    relaxation.learn(step)
+    assert not torch.equal(before, relaxation.logits[0])
+
+
+@pytest.mark.parametrize("make", [aw.spaces.nasbench1shot1, aw.spaces.maskconnect])
+@pytest.mark.parametrize("strategy", [GDAS(), aw.strategies.ProxylessNAS()])
+def test_what_is_trained_is_an_architecture_of_the_space(make, strategy):
+    torch.manual_seed(0)
+    network = OpenNetwork(make(channels=2), aw.Signature((1, 8, 8), 2))
+    relaxation = strategy.relax(network)
+    for sets in (lambda: next(relaxation.draws()), relaxation.apply_weights):
+        sets()
+        for choice in network.choices.values():
+            if choice.is_subset:
+                assert (
+                    sum(float(torch.as_tensor(weight).detach()) > 0 for weight in choice.weights.values())
+                    == choice.choice.size
+                )
+
+
+def test_a_subset_that_may_be_left_out_is_left_out_as_a_whole():
+    items = ({"inner": aw.Subset(2, *range(3))} for _ in range(2))
+    network = opened(aw.Space(lambda outer: torch.nn.Identity(), outer=aw.Subset(1, *items)))
+    relaxation = spread_out(GDAS().relax(network))
+    with torch.no_grad():
+        relaxation.logits[0][3] = 1.0
+    torch.manual_seed(0)
+    drawn = Counter(tuple(sorted(relaxation.path()["outer[0].inner"])) for _ in range(2000))
+    assert set(drawn) == {(0, 1), (0, 2), (1, 2), (3,)}
+    left_out = float(relaxation.probabilities()["outer[0].inner"][3].detach())
+    assert drawn[(3,)] / 2000 == pytest.approx(left_out, abs=0.045)  # 4 standard deviations

@@ -8,6 +8,7 @@ import archwright as aw
 from archwright.core.rng import Streams
 from archwright.spaces.nas_bench_201 import from_string
 from archwright.spaces.operators import sample
+from archwright.spaces.steps import Blend
 from archwright.supernets.hypernetworks import GraphHypernetwork, Smash
 from archwright.supernets.hypernetworks.decoder import Decoder, he, unit_norm
 from archwright.supernets.hypernetworks.graph import Propagation
@@ -76,6 +77,27 @@ def test_it_computes_what_the_standalone_network_computes(kind):
     copy = writer.standalone(architecture)
     assert torch.allclose(copy(images()), alone(images()), atol=1e-6)
     assert copy is not writer.standalone(architecture)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_WRITERS)
+def test_what_has_one_dimension_begins_as_in_a_network_of_its_own(kind):
+    writer = written_by(kind, aw.spaces.growing(stages=2, max_layers=2, widths=(8, 16)))
+    seen = set()
+    for number in range(12):
+        architecture = sample(writer.space, Streams(number)[0])
+        alone, weights = writer.standalone(architecture), writer.weights(architecture)
+        for path, module in alone.named_modules():
+            if isinstance(module, nn.BatchNorm2d):
+                assert (weights[f"{path}.weight"] == 1).all()
+                assert (weights[f"{path}.bias"] == 0).all()
+            elif isinstance(module, nn.Linear):
+                assert (weights[f"{path}.bias"] == 0).all()
+            elif isinstance(module, Blend):
+                count = len(module.weights)
+                seen.add(count)
+                assert weights[f"{path}.weights"].tolist() == pytest.approx([1 / count] * count)
+        assert float(alone.train()(images(8)).std(0).max().detach()) > 1e-4  # no sum of nothing on the way
+    assert 2 in seen
 
 
 def test_the_written_weights_depend_on_the_architecture():

@@ -7,7 +7,19 @@ import torch
 from archwright.core.errors import ArchwrightError
 from archwright.strategies import ProxylessNAS
 from archwright.supernets.bilevel import first_order
-from tests.supernets.small import Reads, chain, hand_on, layer, opened, spread_out, step_of, wave
+from tests.supernets.small import (
+    Reads,
+    chain,
+    chances,
+    hand_on,
+    layer,
+    opened,
+    slopes,
+    spread_out,
+    step_of,
+    total,
+    wave,
+)
 
 OPTIONS = (hand_on, layer, wave)
 
@@ -187,3 +199,60 @@ def test_a_choice_of_one_is_open():
     relaxation, _ = relaxed(options=OPTIONS[1:2])
     ((option, weight),) = relaxation.weights()["ops[0]"].items()
     assert (option, float(weight.detach())) == (0, 1.0)
+
+
+def summed(size, **settings):
+    network = opened(total(size))
+    return spread_out(ProxylessNAS(**settings).relax(network)), step_of(network)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_of_a_subset_as_many_are_open_as_it_takes(size):
+    relaxation, step = summed(size)
+    wanted = chances(relaxation.probabilities()["reads"].tolist(), size)
+    torch.manual_seed(0)
+    count = 2000
+    drawn = Counter()
+    for _ in range(count):
+        weights = relaxation.weights()["reads"]
+        assert [float(weight.detach()) for weight in weights.values()] == [1.0] * size
+        drawn[frozenset(weights)] += 1
+    for items, p in wanted.items():
+        assert abs(drawn[items] / count - p) <= 4 * (p * (1 - min(p, 1)) / count) ** 0.5 + 1e-9
+    for _ in relaxation.draws():
+        assert list(step.network.choices["reads"].weights.values()) == [1.0] * size
+
+
+def test_a_subset_learns_by_equation_4_for_its_open_gates():
+    relaxation, step = summed(2)
+    p = dict(enumerate(relaxation.probabilities()["reads"].tolist()))
+    for seed in range(6):
+        torch.manual_seed(seed)
+        (made,) = first_order(relaxation, step)
+        taken = dict.fromkeys(step.network.choices["reads"].weights, 1.0)
+        steep = dict.fromkeys(range(4), 0.0) | slopes(step, "reads", taken)
+        wanted = equation_4(steep, p)
+        assert made.tolist() == pytest.approx([wanted[option] for option in range(4)], rel=1e-6, abs=1e-9)
+
+
+def test_a_subset_of_one_is_drawn_in_pairs():
+    relaxation, _ = summed(1)
+    gates = [float(weight.detach()) for weight in relaxation.weights()["reads"].values()]
+    assert gates == [1.0, 0.0]
+
+
+def test_a_subsets_step_is_adams_alone_and_its_penalty_that_of_the_row():
+    class First:
+        def over(self, network):
+            return lambda probabilities: probabilities["reads"] @ torch.tensor([1.0, 0, 0, 0]).double()
+
+    relaxation, step = summed(2, learning_rate=0.5, every=1, warmup=0.0, penalty=First())
+    relaxation.begin(0, 10)
+    before = relaxation.logits[0].detach().clone()
+    p = torch.softmax(before, 0)
+    torch.manual_seed(0)
+    relaxation.learn(step)
+    assert float(relaxation.cost().detach()) == pytest.approx(float(torch.softmax(relaxation.logits[0], 0)[0].detach()))
+    assert p[0] != torch.softmax(relaxation.logits[0], 0)[0]
+    moved = relaxation.logits[0].detach() - before  # Adam's first step: the learning rate, up or down
+    torch.testing.assert_close(moved.abs(), torch.full((4,), 0.5).double(), rtol=1e-4, atol=0.0)

@@ -1,9 +1,11 @@
+from collections import Counter
+
 import pytest
 import torch
 
 from archwright.strategies import SNAS
 from archwright.supernets.bilevel import single_level
-from tests.supernets.small import chain, opened, spread_out, step_of
+from tests.supernets.small import chain, chances, opened, spread_out, step_of, total
 
 
 class Entropy:
@@ -89,3 +91,32 @@ def test_the_score_is_that_of_the_child():
     relaxation.settle()
     made = step.network(step.valid[0])
     torch.testing.assert_close(made, step.network.standalone(relaxation.architecture())(step.valid[0]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_of_a_subset_as_many_take_part_as_it_takes(size):
+    """In sum always; at a low temperature as in the child, and drawn as one after the other without replacement."""
+    relaxation = spread_out(SNAS().relax(opened(total(size))))
+    torch.manual_seed(0)
+    assert float(relaxation.weights()["reads"].detach().sum()) == pytest.approx(size)
+    relaxation.temperature = 1e-4
+    wanted = chances(relaxation.probabilities()["reads"].tolist(), size)
+    drawn = Counter()
+    for _ in range(2000):
+        row = relaxation.weights()["reads"].detach()
+        drawn[frozenset((row > 0.5).nonzero().flatten().tolist())] += 1
+    for items, p in wanted.items():
+        assert abs(drawn[items] / 2000 - p) <= 4 * (p * (1 - min(p, 1)) / 2000) ** 0.5 + 0.002
+
+
+def test_gradients_of_a_subset_are_finite_and_reach_all_its_items():
+    relaxation = spread_out(SNAS().relax(network := opened(total(3))))
+    step = step_of(network)
+    for temperature in (1.0, 0.03):
+        relaxation.temperature = temperature
+        for seed in range(10):
+            torch.manual_seed(seed)
+            (made,) = single_level(relaxation, step)
+            assert torch.isfinite(made).all()
+            if temperature == 1.0:
+                assert (made.abs() > 1e-9).all()

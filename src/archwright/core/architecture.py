@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archwright.core.errors import ArchwrightError, one_of
 
@@ -25,6 +25,7 @@ class Architecture:
     """
 
     decisions: tuple[tuple[str, Value], ...]
+    _by_name: dict[str, Value] | None = field(default=None, init=False, repr=False, compare=False)  # when first asked
 
     def __iter__(self) -> Iterator[tuple[str, Value]]:
         return iter(self.decisions)
@@ -33,10 +34,16 @@ class Architecture:
         return len(self.decisions)
 
     def __getitem__(self, name: str) -> Value:
-        for known, value in self.decisions:
-            if known == name:
-                return value
-        raise BadArchitecture(one_of("decision", name, [known for known, _ in self.decisions]))
+        known = self._by_name
+        if known is None:
+            known = dict(self.decisions)
+            object.__setattr__(self, "_by_name", known)
+        if name not in known:
+            raise BadArchitecture(one_of("decision", name, known))
+        return known[name]
+
+    def __reduce__(self) -> tuple[type[Architecture], tuple[tuple[tuple[str, Value], ...]]]:
+        return Architecture, (self.decisions,)
 
     def as_dict(self) -> dict[str, Value]:
         """The decisions by name."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations, groupby, islice
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import torch
@@ -180,18 +179,10 @@ class Grown(nn.Module):
         if not own or not theirs:
             yield Mapping()
             return
-        few, many = sorted((len(own), len(theirs)))
-
-        def laid(taken: tuple[int, ...]) -> list[tuple[int, int]]:
-            return list(
-                zip(taken, range(few), strict=True) if len(own) == many else zip(range(few), taken, strict=True)
-            )
-
-        def unlike(taken: tuple[int, ...]) -> float:
-            return sum(_unlikeness(own[ours], theirs[other]) for ours, other in laid(taken))
-
-        for taken in heapq.nsmallest(ALIGNMENTS, combinations(range(many), few), key=unlike):
-            partner = dict(laid(taken))
+        rows = [[_unlikeness(ours, other) for other in theirs] for ours in own]
+        longer = len(own) > len(theirs)
+        for taken in _cheapest(list(zip(*rows, strict=True)) if longer else rows, ALIGNMENTS):
+            partner = {many: few for few, many in enumerate(taken)} if longer else dict(enumerate(taken))
             yield {
                 (section, block, *part): (section, partner[block], *_part_of(theirs[partner[block]], part))
                 for block in partner
@@ -238,16 +229,38 @@ def _part_of(block: Block, part: Key) -> Key:
     return next((other for op in OPS if (other := (*part[:-1], op)) in block), part)
 
 
-def _unlikeness(own: Block, theirs: Block) -> float:
-    """How much it takes to make one block of another: least where ours has all of theirs and little more."""
-    total = 0.1 * len(own.keys() - theirs.keys())
+def _cheapest(costs: Sequence[Sequence[int]], most: int) -> list[tuple[int, ...]]:
+    """The ways to give each row a column behind those of the rows before, by the sum of their costs, `most` at most.
+
+    Of equal sums the one with the earlier columns is first. After each column it is known of each number of rows how
+    the columns so far serve them best; what is not among these can't become it by what follows, which is the same for
+    all.
+
+    Args:
+        costs: (rows, columns), no more rows than columns.
+    """
+    rows, columns = len(costs), len(costs[0])
+    best: list[list[tuple[int, tuple[int, ...]]]] = [[(0, ())], *([] for _ in range(rows))]
+    for column in range(columns):
+        for row in range(min(column, rows - 1), max(-1, rows - 1 - (columns - column)), -1):  # room is left for others
+            longer = [(total + costs[row][column], (*taken, column)) for total, taken in best[row]]
+            best[row + 1] = sorted(best[row + 1] + longer)[:most]
+    return [taken for _, taken in best[rows]]
+
+
+def _unlikeness(own: Block, theirs: Block) -> int:
+    """How much it takes to make one block of another: least where ours has all of theirs and little more.
+
+    In whole numbers, so that what is alike is exactly so: what is lost counts as much as ten or twenty additions.
+    """
+    total = len(own.keys() - theirs.keys())
     for part, module in theirs.items():
         ours = own.get(part)
         if ours is None:
-            total += 2.0
+            total += 20
         elif isinstance(module, Filters) and isinstance(ours, Filters):
             pairs = ((ours.width, module.width), (ours.side, module.side))
-            total += sum(1.0 if mine < other else 0.1 for mine, other in pairs if mine != other)
+            total += sum(10 if mine < other else 1 for mine, other in pairs if mine != other)
     return total
 
 

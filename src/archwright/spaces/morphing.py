@@ -32,16 +32,20 @@ class Morph:
     architecture: Architecture
 
 
+def has_morphs(space: Any) -> bool:
+    """Whether a space says how its networks can grow."""
+    return getattr(getattr(space, "factory", None), "morphs", None) is not None
+
+
 def morphs(space: Any, architecture: Architecture) -> list[Morph]:
     """The children of an architecture whose networks can begin as the function that it computes, each once.
 
     Empty for a space whose networks can't grow. What the space excludes, or has no room for, is left out.
     """
-    changes = getattr(getattr(space, "factory", None), "morphs", None)
-    if changes is None:
+    if not has_morphs(space):
         return []
     found: dict[Architecture, Morph] = {}
-    for kind, arguments in changes(**space.resolve(architecture)):
+    for kind, arguments in space.factory.morphs(**space.resolve(architecture)):
         try:
             child = decided_as(space, arguments)
         except BadArchitecture:  # one layer too many, or wider than the widest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archwright.core.architecture import Architecture, Value
@@ -173,12 +173,54 @@ def neighbours(space: SearchSpace, architecture: Architecture) -> list[Architect
     A Choice moves to each other option, an Integer or a Real a tenth of its range up and down; what a
     move opens takes its default.
     """
-    found: dict[Architecture, None] = {}
-    for name, choice in opened(space, architecture):
-        for value in _moves(choice, architecture[name]):
-            found[with_decision(space, architecture, name, value)] = None
-    found.pop(architecture, None)
+    seen = opened(space, architecture)
+    decided = tuple((name, architecture[name]) for name, _ in seen)
+    found: list[Architecture] = []
+    for place, (name, choice) in enumerate(seen):
+        others = [(name, value) for value in _other_values(choice, architecture[name])]
+        if _opens_nothing(choice):  # the other decisions stay: no walk is needed to see which there are
+            found += [Architecture((*decided[:place], move, *decided[place + 1 :])) for move in others]
+        else:
+            found += [with_decision(space, architecture, *move) for move in others]
     return [neighbour for neighbour in found if space.excluded(neighbour) is None]
+
+
+Move = tuple[str, Value]
+"""A decision's name, and another value for it."""
+
+
+def moves(space: SearchSpace, architecture: Architecture) -> list[Move]:
+    """What leads to the `neighbours`, in their order; those that the space excludes are not left out.
+
+    There may be thousands, and to build a neighbour takes a walk: who needs only one draws it with `moved`.
+    """
+    return [
+        (name, value)
+        for name, choice in opened(space, architecture)
+        for value in _other_values(choice, architecture[name])
+    ]
+
+
+def moved(space: SearchSpace, architecture: Architecture, among: Sequence[Move], rng: Generator) -> Architecture | None:
+    """The neighbour that one of the moves leads to, drawn uniformly among those that the space doesn't exclude.
+
+    None if it excludes all.
+    """
+    left = list(among)
+    while left:
+        neighbour = with_decision(space, architecture, *left.pop(int(rng.random() * len(left))))
+        if space.excluded(neighbour) is None:
+            return neighbour
+    return None
+
+
+def move_to(space: SearchSpace, architecture: Architecture, other: Architecture) -> Move | None:
+    """The move from an architecture to a neighbour of it; None if it is none."""
+    pairs = zip(architecture, other, strict=False)  # up to the first change, both walks decide the same
+    move = next((theirs for ours, theirs in pairs if ours != theirs), None)
+    if move is None or move not in moves(space, architecture):
+        return None
+    return move if with_decision(space, architecture, *move) == other else None
 
 
 def opened(space: SearchSpace, architecture: Architecture) -> list[tuple[str, Open]]:
@@ -335,14 +377,24 @@ def _another(choice: Open, old: Value, rng: Generator) -> Value:
     return value
 
 
-def _moves(choice: Open, old: Value) -> list[Value]:
+def _opens_nothing(choice: Open) -> bool:
+    """Whether it opens no decision, whatever it is; of an Integer, which may be the length of a list, it isn't said."""
+    return isinstance(choice, Real) or (isinstance(choice, Choice) and not any(map(_holds_choices, choice.options)))
+
+
+def _holds_choices(tree: Any) -> bool:
+    return isinstance(tree, Choice | Integer | Real | Repeat) or any(map(_holds_choices, _inside(tree)))
+
+
+def _other_values(choice: Open, old: Value) -> list[Value]:
+    """What `neighbours` moves a decision to."""
     if isinstance(choice, Choice):
         return [index for index in range(len(choice.options)) if index != old]
-    moves: list[Value] = []
+    values: list[Value] = []
     for direction in (-1, 1):
-        moved = from_unit(choice, min(max(to_unit(choice, old) + direction * STEP, 0.0), 1.0))
-        if isinstance(choice, Integer) and moved == old:
-            moved = min(max(old + direction, choice.low), choice.high)
-        if moved != old:
-            moves.append(moved)
-    return moves
+        value = from_unit(choice, min(max(to_unit(choice, old) + direction * STEP, 0.0), 1.0))
+        if isinstance(choice, Integer) and value == old:
+            value = min(max(old + direction, choice.low), choice.high)
+        if value != old:
+            values.append(value)
+    return values

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class GDAS:
     """One candidate of each choice is drawn by a hard Gumbel-softmax and computed; gradients are straight-through.
 
+    Of a Subset of several, of which the paper has none, as many are drawn as it takes.
+
     The defaults are those of the authors' code (AutoDL-Projects): a first-order bilevel search with DARTS' Adam.
 
     Attributes:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TRIES = 1000
 """How often it walks again when what it came to is known or excluded."""
 
+RETRIES = 10
+"""The same after an answer that was known: then so many walks led to nothing new, and little can be left to find."""
+
 Place = tuple[str, int, int]
 """Where the tree forks: a decision's name, and from which option on to which (exclusive) it is still open."""
 
@@ -125,7 +128,8 @@ class TreeSearch(Learner[Walks]):
         for trial in history.pending.values():
             tree.visit(self.path(space, trial.architecture), 0.0)
             asked.add(key_of(space, trial.architecture))
-        for _ in range(TRIES):
+        repeated = len(history) > 0 and history[-1].reused is not None
+        for _ in range(RETRIES if repeated else TRIES):
             architecture = picked(space, self._picks(tree, rng), rng)
             if space.excluded(architecture) is None and key_of(space, architecture) not in asked:
                 return Trial(architecture)

@@ -71,7 +71,8 @@ class EigenvalueStop:
 
     After each epoch the eigenvalue is measured on one validation batch. When its mean over the last `window` epochs
     exceeds `factor` times that of `delta` epochs before, the architecture of the middle of that earlier window is
-    what the search ends with. The defaults are those of the authors' code.
+    what the search ends with. The defaults are those of the authors' code. A mean below 0, of which the paper doesn't
+    speak, has risen too far when it is nearer to 0, or above, by that share of its size.
 
     Attributes:
         window: epochs in a mean.
@@ -100,7 +101,7 @@ class EigenvalueStop:
         if epoch < self.begin or len(eigenvalues) < self.window + self.delta:
             return None
         now, before = (sum(eigenvalues[-self.window - ago :][: self.window]) for ago in (0, self.delta))
-        return epoch if now > self.factor * before else None
+        return epoch if now > before + (self.factor - 1) * abs(before) else None
 
 
 def _flat(tensors: tuple[Tensor, ...]) -> Tensor:

@@ -16,7 +16,8 @@ class Decoder(nn.Module):
 
     A kernel smaller than the tile gets its centre, a larger one its repetition; so do channels, from their beginning.
     (Graph hypernetworks slice and repeat alike: Zhang, Ren and Urtasun, 2019; Knyazev et al., 2021, section 3.2.) Only
-    what is used of the tile is computed. Scales and shifts of one dimension are written apart, about 1 and 0.
+    what is used of the tile is computed. Scales and shifts of one dimension are written apart, about the numbers that
+    they are given.
 
     Args:
         hidden: length of the vectors.

@@ -33,6 +33,7 @@ class Writer(nn.Module, ABC):
         self.space, self.signature, self.decoder = space, signature, decoder
         self.decided: Architecture | None = None
         self._built = lru_cache(REMEMBERED)(self._build)
+        self._centres = lru_cache(REMEMBERED)(self._centred)
 
     @abstractmethod
     def vectors(self, architecture: Architecture, network: nn.Module, names: Sequence[str]) -> Tensor:
@@ -59,11 +60,11 @@ class Writer(nn.Module, ABC):
         They are written without mixed precision, as parameters are float32 where they are learnt.
         """
         network = self._built(architecture)
-        wanted = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+        wanted = _learnt(network)
         shapes = [parameter.shape for parameter in wanted.values()]
         with torch.autocast(self.decoder.tile.device.type, enabled=False):
             vectors = self.vectors(architecture, network, list(wanted))
-            written = self.decoder(vectors, shapes, [1.0 if name.endswith("weight") else 0.0 for name in wanted])
+            written = self.decoder(vectors, shapes, self._centres(architecture))
         return dict(zip(wanted, written, strict=True))
 
     @torch.no_grad()
@@ -74,11 +75,27 @@ class Writer(nn.Module, ABC):
         return network.train(self.training)
 
     def _build(self, architecture: Architecture) -> nn.Module:
-        """The architecture's network; its own initial weights are never used."""
+        """The architecture's network; of its own initial weights only the `_centre` of each is used."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             network = self.space.build(architecture, self.signature)
         return network.to(self.decoder.tile.device)
+
+    def _centred(self, architecture: Architecture) -> list[float]:
+        return [_centre(name, parameter) for name, parameter in _learnt(self._built(architecture)).items()]
+
+
+def _learnt(network: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+
+
+def _centre(name: str, parameter: Tensor) -> float:
+    """About which a parameter of at most one dimension is written: the mean of what the network begins with.
+
+    It is 1 for a norm's scale and 1 / n for the weights of a sum of n. A bias is written about 0, whatever its draw.
+    """
+    is_bias = name.rpartition(".")[2].startswith("bias")
+    return 0.0 if is_bias or parameter.dim() > 1 else float(parameter.detach().mean())
 
 
 class Writing(Protocol):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from archwright.supernets.relaxation import Weights
-from archwright.supernets.relaxations.sampled import annealed, gumbel
+from archwright.supernets.relaxations.sampled import annealed, gumbel, softly_largest
 from archwright.supernets.relaxations.single_level import SingleLevel
 
 if TYPE_CHECKING:
@@ -16,6 +14,9 @@ if TYPE_CHECKING:
 
 class Concrete(SingleLevel):
     """All candidates take part, with weights Z = softmax((log alpha + Gumbel) / temperature) (equation 4).
+
+    Of a Subset Z is the sum of as many softmaxes as it takes items (`sampled.softly_largest`), so that at a low
+    temperature these take part as in the child.
 
     Args:
         temperatures: in the first and in the last epoch, linear between.
@@ -35,7 +36,7 @@ class Concrete(SingleLevel):
     def weights(self) -> dict[str, Weights]:
         """A row of Z for each choice."""
         return {
-            name: torch.softmax((row + gumbel(row)) / self.temperature, 0)
+            name: softly_largest(self.network.choices[name], row + gumbel(row), self.temperature)
             for name, row in zip(self.names, self.logits, strict=True)
         }
 
