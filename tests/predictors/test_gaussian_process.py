@@ -85,3 +85,26 @@ def test_one_point_equal_targets_and_equal_items_are_no_trouble(targets):
     assert np.isfinite(mean).all()
     assert (std > 0).all()
     assert mean[0] == pytest.approx(np.mean(targets), abs=0.5)
+
+
+class Indefinite:
+    """1 for an item and itself, and what no positive semi-definite kernel could say of others."""
+
+    bounds = [BOUNDS]
+
+    def compare(self, left, right):
+        return np.subtract.outer(np.array(left), np.array(right))
+
+    def __call__(self, parameters, pairs):
+        return np.where(pairs == 0, 1.0, -0.5)
+
+
+def test_an_indefinite_matrix_is_raised_until_the_noise_is_its_smallest_eigenvalue():
+    noise = 0.01
+    process = GaussianProcess(Indefinite()).fit(list(range(6)), np.arange(6.0), np.array([1.0, 2.0, noise]))
+    gram = process._factor @ process._factor.T
+    assert np.linalg.eigvalsh(gram)[0] == pytest.approx(noise)
+    np.testing.assert_allclose(gram - np.diag(np.diag(gram)), -1.0 + np.eye(6), atol=1e-12)
+    mean, std = process.predict(list(range(8)))
+    assert np.isfinite(mean).all()
+    assert np.isfinite(std).all()

@@ -112,6 +112,15 @@ def test_a_sampler_whose_best_stays_the_best_for_long_is_not_asked_in_vain():
     assert len(questions) == 600
 
 
+@pytest.mark.parametrize(("sizes", "lowest"), [((2, 4), 1 / 9), ((2, 4), 1 / 81), ((3, 8), 1 / 9)])
+def test_a_space_that_is_used_up_is_evaluated_in_full(sizes, lowest):
+    space = aw.Space(lambda a: a, a=[aw.Choice(*range(size)) for size in sizes])
+    search = aw.search(space, ASHA(lowest=lowest), Noisy(), objectives="min:loss")
+    list(aw.budget(search, evaluations=1000))
+    full = [e.trial.architecture for e in search.history if e.trial.fidelity == 1.0 and e.reused is None]
+    assert len(full) == len(set(full)) == sizes[0] * sizes[1]
+
+
 def test_it_keeps_its_promises():
     check_strategy(ASHA(lowest=1 / 9))
     check_strategy(ASHA(aw.strategies.TPE(initial=5, candidates=8), eta=2, lowest=1 / 8, enough=5), evaluations=30)

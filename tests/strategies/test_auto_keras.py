@@ -109,7 +109,7 @@ def test_it_asks_for_the_lowest_bound_that_it_can_reach():
     losses = warped_losses(history.succeeded, Streams(3)[history.asked])
     kernel = EditDistance(made, 1.0)
     parameters = strategy._refits(made, history, ("", len(history.succeeded)), lambda: pytest.fail("it was fitted"))
-    process = surrogate(history, kernel, losses, parameters)
+    process = surrogate(history, history.succeeded, kernel, losses, parameters)
     asked = {item.trial.architecture for item in history}
     left = [one for one in aw.spaces.enumerate_all(made) if one not in asked]
     mean, std = process.predict(left)
@@ -136,7 +136,7 @@ def test_of_each_network_few_children_are_looked_at():
     history = searched(AutoKeras(), Scores(sum), 3, made)
     rng = Streams(0)[history.asked]
     losses, kernel = warped_losses(history.succeeded, rng), EditDistance(made, 1.0)
-    process = surrogate(history, kernel, losses, np.array([1.0, 1.0, 0.01]))
+    process = surrogate(history, history.succeeded, kernel, losses, np.array([1.0, 1.0, 0.01]))
     found = AutoKeras(neighbours=2, cooling=0.5, coldest=0.2)._explored(made, history, process, losses, rng)
     assert 0 < len(found) <= 3 * 2  # temperatures 0.5, 0.25 and 0.125
 

@@ -89,11 +89,13 @@ def test_vectors_go_both_ways():
 
 def test_what_is_not_decided_is_imputed_from_those_that_decide_it():
     space = Space(made, kind=Choice("a", {"x": Real(0.0, 1.0), "n": Integer(1, 5)}, {"never": Real(0.0, 1.0)}))
-    points, streams = Points(space), Streams(0)
+    history, streams = History("min:loss"), Streams(0)
     drawn = (sample(space, streams[number]) for number in range(200))
-    points.known = [points.vector(each) for each in drawn if each["kind"] != 2][:60]
-    imputed = points.density(np.arange(60)).points
-    kind, x, n, never = np.array(points.known).T
+    for architecture in [each for each in drawn if each["kind"] != 2][:60]:
+        note(history, Trial(architecture), metrics={"loss": 1.0})
+    points = KernelDensity().learned(space, history)
+    imputed = points.density(points.known).points
+    kind, x, n, never = np.array([points.vectors[position] for position in range(60)]).T
     assert imputed[:, 0].tolist() == kind.tolist()
     for column, known in ((1, x), (2, n)):
         decided = ~np.isnan(known)

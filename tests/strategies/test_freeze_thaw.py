@@ -7,7 +7,8 @@ from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
-from archwright.strategies.freeze_thaw import FreezeThaw, curves
+from archwright.strategies.freeze_thaw import FreezeThaw, clipped, curves, farthest
+from archwright.strategies.models.curve_process import Curve
 
 
 def made(**arguments):
@@ -163,3 +164,51 @@ def test_of_many_trainings_the_best_and_the_latest_are_read():
     read = {round(1000 * curve.item["x"]) for curve in curves(history, history.succeeded, losses(history))}
     assert len(read) == 300
     assert {*range(30, 170), *range(850, 1000)} < read
+
+
+class Exploding(Falling):
+    """What begins with one kind explodes."""
+
+    def estimate(self, space, trial):
+        answer = super().estimate(space, trial)
+        if space.resolve(trial.architecture)["kind"] != 2:
+            return answer
+        curve = tuple(1e4 * epoch for epoch in range(1, len(answer.curve) + 1))
+        return Evaluation(trial, {"loss": curve[-1]}, curve, cost=1.0)
+
+
+def test_trainings_that_explode_keep_no_other_from_going_on():
+    space = Space(made, x=Real(0.0, 1.0), y=Real(0.0, 1.0), kind=Choice(0, 1, 2))
+    run = aw.search(space, FreezeThaw(candidates=20), Exploding(), objectives="min:loss")
+    list(aw.budget(run, evaluations=60))
+    exploded = [evaluation for evaluation in run.history if evaluation.metrics["loss"] > 1e3]
+    assert 1 <= len(exploded) < 15
+    assert run.history.best.evaluation.trial.fidelity == 1.0
+    assert run.history.best.losses[0] < 0.3
+
+
+def test_only_curves_that_are_far_behind_are_cut():
+    falling = [Curve(n, (0.1, 0.2, 1.0), (2.3 + n / 10, 1.0, 0.3 + n / 100)) for n in range(5)]
+    assert clipped(falling) == falling
+    assert clipped(falling[:1]) == falling[:1]
+    exploded = Curve(5, (0.1, 0.2, 1.0), (2.0, 50.0, 1e6))
+    spike = Curve(6, (0.1, 0.2, 1.0), (1e6, 1.0, 0.32))
+    cut = clipped([*falling, exploded, spike])
+    assert cut[:5] == falling
+    limit = farthest(np.array([0.3, 0.31, 0.32, 0.33, 0.34, 1e6, 0.32]))
+    assert limit == pytest.approx(0.42)
+    assert cut[5].values == (limit, limit, limit)
+    assert 2.7 < cut[6].values[0] < 5.0
+    assert cut[6].values[1:] == (1.0, 0.32)
+
+
+def test_where_most_are_equally_good_the_others_are_not_cut_to_the_same():
+    assert farthest(np.array([1.0, 1.0, 1.0, 2.0, 4.0])) == 3.0 + 5.0 * 2.0
+    assert farthest(np.array([1.0])) == 1.0
+
+
+def test_values_that_are_no_numbers_are_left_out_of_a_curve():
+    trial = Trial(architecture(0.1), 0.4)
+    history = history_of("min:loss", (trial, {"loss": 0.5}, (float("nan"), float("inf"), 0.7, 0.5)))
+    (found,) = curves(history, history.succeeded, losses(history))
+    assert (found.times, found.values) == ((0.3, 0.4), (0.7, 0.5))

@@ -4,7 +4,7 @@ from archwright.core.rng import Streams
 from archwright.core.trial import Trial
 from archwright.strategies.ladder import Ladder
 from archwright.strategies.rungs import is_promotion, promoted
-from tests.strategies.test_rungs import LEVELS, architecture, edges, note, run
+from tests.strategies.test_rungs import LEVELS, Noisy, architecture, edges, note, run
 
 
 def test_what_a_sampler_sees_is_each_start_once_with_the_answers_of_one_fidelity():
@@ -37,6 +37,25 @@ def test_what_a_sampler_sees_is_each_start_once_with_the_answers_of_one_fidelity
     assert ladder.seen(1) is ladder.views[1.0]
     assert ladder.seen(len(ladder.views[1.0].history.succeeded) + 1) is ladder.views[1 / 3]
     assert ladder.seen(10_000) is ladder.views[1 / 9]
+
+
+def test_of_what_a_sampler_sees_as_pending_only_what_runs_is_under_way():
+    search = aw.search(edges(), aw.strategies.ASHA(lowest=1 / 9), Noisy(), objectives="min:loss", seed=1)
+    search.executor = aw.Simulated(4)
+    for number, _ in enumerate(search):
+        if number == 60:
+            break
+    history, ladder = search.history, Ladder(LEVELS)
+    ladder.read(history)
+    running = {trial.architecture for trial in history.pending.values()}
+    assert len(running) == 3
+    for view in ladder.views.values():
+        seen = view.history
+        under_way = {trial.architecture for trial in seen.under_way.values()}
+        assert under_way == running - {e.trial.architecture for e in seen}
+        assert seen.under_way.keys() <= seen.pending.keys()
+    assert len(ladder.views[1.0].history.pending) > 30
+    assert history.under_way is history.pending
 
 
 def test_parents_and_repetitions_are_those_of_the_view():

@@ -128,3 +128,82 @@ def test_a_shared_length_grows_and_an_argument_called_times_does_not():
     named = aw.Space(lambda a, aug: None, a=aw.Choice(1, 2), aug={"times": aw.Integer(1, 3)})
     with pytest.raises(aw.ArchwrightError, match="nothing in this space grows"):
         PNAS().propose(named, History("min:loss"), Streams(0)[0])
+
+
+def answered(space, strategy, count, answer, goal="min:loss"):
+    """A history of so many answers, each what `answer(trial, number)` says."""
+    history, streams = History(goal), Streams(0)
+    for number in range(count):
+        trial = strategy.propose(space, history, streams[number])
+        history.append(history.ask(trial), answer(trial, number))
+    return history
+
+
+def levels_of(evaluations):
+    return Counter(evaluation.trial.architecture["layers.times"] for evaluation in evaluations)
+
+
+def short(trial, number):
+    return Evaluation(trial, {"loss": float(len(trial.architecture))})
+
+
+@pytest.mark.parametrize("failing", [0.0, 0.1, 0.3])
+def test_it_trains_after_each_beam_of_successes(failing, monkeypatch):
+    trained = []
+    monkeypatch.setattr(PNAS, "_trained", lambda self, growth, first: trained.append(len(first)) or Constant())
+
+    def answer(trial, number):
+        fails = number * 7919 % 100 < 100 * failing
+        return Evaluation(trial, failure="it broke") if fails else short(trial, number)
+
+    history = answered(tower(3), fast(), 160, answer)
+    assert len(trained) <= len(history.succeeded) / 10
+
+
+class Constant:
+    def predict(self, vectors):
+        return np.zeros((1, len(vectors)))
+
+
+def test_what_is_rejected_takes_no_place_on_its_level():
+    def answer(trial, number):
+        size = float(sum(value for name, value in trial.architecture if name.endswith("width")))
+        kept = size <= 9.0
+        return Evaluation(
+            trial,
+            {"loss": -size, "size": size} if kept else {"size": size},
+            failure=None if kept else "x",
+            rejected=not kept,
+        )
+
+    history = answered(tower(), fast(members=1, epochs=20), 60, answer, ["min:loss", "size <= 9"])
+    kept = levels_of(scored.evaluation for scored in history.succeeded)
+    assert sum(evaluation.rejected for evaluation in history) > 5
+    assert all(kept[level] == 10 for level in (1, 2, 3))
+
+
+def test_a_level_of_which_all_is_rejected_is_left_and_what_is_longer_is_reached(monkeypatch):
+    monkeypatch.setattr("archwright.strategies.pnas.BARREN", 15)
+
+    def too_short(trial, number):
+        short_ = trial.architecture["layers.times"] < 3
+        return Evaluation(trial, failure="x", rejected=True) if short_ else short(trial, number)
+
+    history = answered(tower(), fast(members=1, epochs=5), 60, too_short)
+    assert levels_of(history) == {1: 15, 2: 15, 3: 10, 4: 20}
+
+    def too_long(trial, number):
+        long = trial.architecture["layers.times"] > 2
+        return Evaluation(trial, failure="x", rejected=True) if long else short(trial, number)
+
+    history = answered(tower(), fast(members=1, epochs=5), 60, too_long)
+    assert levels_of(history) == {1: 10, 2: 20, 3: 15, 4: 15}
+
+
+def test_a_level_of_which_all_failed_is_made_longer_all_the_same():
+    def answer(trial, number):
+        broken = trial.architecture["layers.times"] < 3
+        return Evaluation(trial, failure="it broke") if broken else short(trial, number)
+
+    history = answered(tower(), fast(members=1, epochs=5), 40, answer)
+    assert levels_of(history) == {1: 10, 2: 10, 3: 10, 4: 10}

@@ -56,6 +56,12 @@ class History(Sequence[Evaluation]):
         for evaluation in evaluations:
             self.append(self.ask(evaluation.trial), evaluation)
 
+    @property
+    def under_way(self) -> dict[int, Trial]:
+        """The pending trials whose answers may still come: all, but for the history that a sampler sees inside another
+        strategy."""
+        return self.pending
+
     def ask(self, trial: Trial) -> int:
         """Notes a trial as pending and returns its number."""
         number = self.asked

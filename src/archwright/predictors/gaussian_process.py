@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_solve, cholesky, eigvalsh, solve_triangular
 from scipy.optimize import minimize
 
 from archwright.core.rng import seed_for
@@ -23,6 +23,9 @@ NOISE = (1e-4, 1.0)
 """Bounds of the noise's variance, for standardised targets."""
 JITTER = 1e-10
 """Share of the amplitude that is added to the diagonal, so that equal items don't make the Gram matrix singular."""
+LEAST = 1e-8
+"""The smallest eigenvalue of a Gram matrix that had to be raised, in shares of its mean diagonal, where there is less
+noise than that."""
 ITERATIONS = 30
 """Of the optimiser: what comes later changes predictions little."""
 STEP = 1e-6
@@ -30,7 +33,10 @@ STEP = 1e-6
 
 
 class Kernel(Protocol):
-    """How alike two items are: 1 for an item and itself, whatever the parameters."""
+    """How alike two items are: 1 for an item and itself, whatever the parameters.
+
+    Its matrix need not be positive semi-definite: `GaussianProcess` raises the diagonal where that is needed.
+    """
 
     @property
     def bounds(self) -> Sequence[tuple[float, float]]:
@@ -110,7 +116,7 @@ class GaussianProcess:
         pairs = self.kernel.compare(items, items)
         self.parameters = self._optimised(pairs) if parameters is None else np.asarray(parameters, dtype=float)
         gram = self._gram(self.kernel(self.parameters[:-2], pairs), self.parameters)
-        self._factor, self._weights = self._factored(gram)
+        self._factor, self._weights = self._factored(gram, float(self.parameters[-1]))
         self.likelihood = self._likelihood(self._factor, self._weights)
         return self
 
@@ -126,16 +132,18 @@ class GaussianProcess:
         gram[np.diag_indices_from(gram)] += parameters[-1] + JITTER * parameters[-2]
         return gram
 
-    def _factored(self, gram: Array) -> tuple[Array, Array]:
-        """The Cholesky factor L, and the weights K^-1 y; a diagonal that rounding made too small is raised."""
-        lift = 1e-8
-        while True:
-            try:
-                factor: Array = cholesky(gram, lower=True, check_finite=False)
-                break
-            except np.linalg.LinAlgError:
-                gram = gram + lift * np.mean(np.diag(gram)) * np.eye(len(gram))
-                lift *= 10.0
+    def _factored(self, gram: Array, noise: float) -> tuple[Array, Array]:
+        """The Cholesky factor L, and the weights K^-1 y.
+
+        Where the Gram matrix is not positive definite, its diagonal is raised until the noise is its smallest
+        eigenvalue, as it would be if the kernel were positive semi-definite.
+        """
+        try:
+            factor: Array = cholesky(gram, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            smallest = float(eigvalsh(gram, subset_by_index=(0, 0))[0])
+            least = max(noise, LEAST * float(np.mean(np.diag(gram))))
+            factor = cholesky(gram + (least - smallest) * np.eye(len(gram)), lower=True, check_finite=False)
         return factor, cho_solve((factor, True), self._targets, check_finite=False)
 
     def _likelihood(self, factor: Array, weights: Array) -> float:
@@ -164,7 +172,7 @@ class GaussianProcess:
         """The negative logarithm of the marginal likelihood and its gradient (equation 5.9)."""
         parameters = np.exp(logs)
         like = self.kernel(parameters[:-2], pairs)
-        factor, weights = self._factored(self._gram(like, parameters))
+        factor, weights = self._factored(self._gram(like, parameters), float(parameters[-1]))
         inverse = cho_solve((factor, True), np.eye(len(like)), check_finite=False)
         pull = np.outer(weights, weights) - inverse  # the derivative by the Gram matrix, twice
         gradient = np.empty(len(logs))

@@ -17,6 +17,7 @@ from archwright.strategies.candidates import leading, maximised
 from archwright.strategies.designs import latin_hypercube
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import refitted, surrogate, warped_losses
+from archwright.strategies.scalar import bounded, lessons
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -47,13 +48,14 @@ class ArcKernel:
         """A point of the design, then what the process expects to improve most."""
         if history.asked < self.initial:
             return Trial(latin_hypercube(space, rng, history.asked, self.initial))
-        if not history.succeeded:
+        known = bounded(lessons(history))
+        if not known:
             return Trial(sample(space, rng))
-        losses = warped_losses(history.succeeded, rng)
+        losses = warped_losses(known, rng)
         kernel = Arc(space, ard=self.ard)
         parameters = refitted(space, history, kernel, warped_losses, self._refits)
-        process = surrogate(history, kernel, losses, parameters)
-        best = leading(history, losses, self.parents)
+        process = surrogate(history, known, kernel, losses, parameters)
+        best = leading(known, losses, self.parents)
 
         def score(found: Sequence[Architecture]) -> Array:
             return log_expected_improvement(*process.predict(found), float(losses.min()))

@@ -10,6 +10,9 @@ from archwright.strategies.ladder import Ladder
 from archwright.strategies.multi_fidelity import MultiFidelity, Promotion, Start
 from archwright.strategies.rungs import at_most
 
+EXHAUSTED = 20
+"""Repetitions in a row on the lowest rung after which nothing new is expected there."""
+
 
 @dataclass(frozen=True)
 class ASHA(MultiFidelity):
@@ -19,6 +22,10 @@ class ASHA(MultiFidelity):
     Nothing waits, so that any number of workers is kept busy; the price is promotions that a complete rung would not
     have made. A failure counts in the size of its rung and is never promoted; an answer that repeats another one does
     not count.
+
+    Ours: where the lowest rung's latest `EXHAUSTED` answers are repetitions, the space is used up and no rung grows any
+    more. Then the best that was not promoted is, of the highest rung that has one, so that small spaces are evaluated
+    in full.
 
     `of` may be any strategy that proposes architectures. Of one that waits for all that it asked (NASH, EAS, PathLevel)
     random architectures take some turns as soon as there are several workers, and LocalSearch comes near random search.
@@ -30,9 +37,12 @@ class ASHA(MultiFidelity):
     def move(self, history: History, ladder: Ladder, fresh: bool) -> Start | Promotion:
         """`get_job` of the paper."""
         levels = self.rungs.levels
+        latest = ladder.answered[levels[0]][-EXHAUSTED:]
+        exhausted = len(latest) == EXHAUSTED and all(history[position].reused is not None for position in latest)
         for rung in reversed(range(len(levels) - 1)):
-            best = islice(ladder.ranking(levels[rung]), at_most(self.rungs.kept(rung) * ladder.size(levels[rung])))
-            for position in best:
+            size = ladder.size(levels[rung])
+            quota = size if exhausted else at_most(self.rungs.kept(rung) * size)
+            for position in islice(ladder.ranking(levels[rung]), quota):
                 if history.numbers[position] not in ladder.promotions:
                     return Promotion(position, levels[rung + 1])
         return Start(levels[0])

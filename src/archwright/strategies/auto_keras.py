@@ -24,8 +24,10 @@ from archwright.spaces.morphing import Morph
 from archwright.spaces.operators import sample
 from archwright.strategies.candidates import asked, new
 from archwright.strategies.growth import children, seedling
+from archwright.strategies.models.distances import Distances
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import refitted, surrogate, warped_losses
+from archwright.strategies.scalar import bounded, lessons
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -76,10 +78,13 @@ class AutoKeras:
         """The smallest network, then what promises most."""
         if not history.succeeded:
             return Trial(sample(space, rng) if history.asked else seedling(space, rng))
-        losses = warped_losses(history.succeeded, rng)
+        known = bounded(lessons(history))
+        losses = warped_losses(known, rng)
         kernel = self._kernels(space, history, "kernel", lambda: EditDistance(space, self.skips))
-        process = surrogate(history, kernel, losses, refitted(space, history, kernel, warped_losses, self._refits))
-        found = self._explored(space, history, process, losses, rng)
+        parameters = refitted(space, history, kernel, warped_losses, self._refits)
+        process = surrogate(history, known, kernel, losses, parameters)
+        trained = [place for place, scored in enumerate(known) if not scored.evaluation.rejected]
+        found = self._explored(space, history, process, losses[trained], rng)
         best = next(new(space, history, sorted(found, key=lambda child: found[child][0])), None)
         return Trial(sample(space, rng)) if best is None else Trial(best, parent=found[best][1])
 
@@ -154,16 +159,14 @@ class EditDistance:
 
     def __init__(self, space: SearchSpace, skips: float) -> None:
         self.skips = skips
-        self._layers = lru_cache(maxsize=20_000)(
-            lambda architecture: Layers.of(labelled_graph(space, architecture).without(PASSING))
+        self._distances: Distances[Architecture, Layers] = Distances(
+            lambda architecture: Layers.of(labelled_graph(space, architecture).without(PASSING)),
+            lambda one, others: distances(one, others, skips),
         )
 
     def compare(self, left: Sequence[Architecture], right: Sequence[Architecture]) -> Array:
         """The distances: (left, right)."""
-        one, other = [self._layers(item) for item in left], [self._layers(item) for item in right]
-        if len(one) > len(other):
-            return np.array([distances(layers, one, self.skips) for layers in other]).reshape(len(other), len(one)).T
-        return np.array([distances(layers, other, self.skips) for layers in one]).reshape(len(one), len(other))
+        return self._distances(left, right)
 
     def __call__(self, parameters: Array, pairs: Array) -> Array:
         """The only parameter is the width: (left, right)."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from archwright.core.history import History
+from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
@@ -15,7 +16,7 @@ from archwright.spaces.operators import sample
 from archwright.strategies.candidates import candidates, choose, leading
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import warped_losses
-from archwright.strategies.scalar import scalars
+from archwright.strategies.scalar import bounded, lessons, scalarised
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -32,8 +33,9 @@ class BANANAS:
     architectures count more than bad ones (section 4). Ours minimise the mean absolute error of losses warped by
     `half_rank`, to the same end: it needs no bound, and finds the optimum of NAS-Bench-201 more often. Half of the
     candidates are random; the paper's are all mutants of the best. They are drawn anew for each proposal, and the
-    ensemble is trained anew after every `every` successes. Where a space says no graph, or decides numbers (so that
-    paths seldom recur), vectors are one-hot. Several objectives are made one, anew for each training (ParEGO).
+    ensemble is trained anew after every `every` successes, or rejections by constraints, from which it learns too.
+    Where a space says no graph, or decides numbers (so that paths seldom recur), vectors are one-hot. Several
+    objectives are made one, anew for each training (ParEGO).
 
     Attributes:
         initial: random architectures that a search starts with; the paper's 10.
@@ -55,26 +57,25 @@ class BANANAS:
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A random architecture for the first trials, then the candidate whose draw from its prediction is best."""
-        known = len(history.succeeded)
-        if history.asked < self.initial or known < self.initial:
+        known = lessons(history)
+        if history.asked < self.initial or len(known) < self.initial:
             return Trial(sample(space, rng))
-        length = known - (known - self.initial) % self.every
-        networks = self._refits(space, history, length, lambda: self._trained(space, history, length))
-        best = leading(history, scalars(history, rng), self.parents)
+        length = len(known) - (len(known) - self.initial) % self.every
+        networks = self._refits(space, history, length, lambda: self._trained(space, known[:length]))
+        best = leading(known, scalarised(known, rng), self.parents)
         found = candidates(space, history, rng, self.candidates, best)
         predicted = networks.each(found)  # (members, m)
         spread = predicted.std(axis=0, ddof=1) if self.members > 1 else np.zeros(len(found))
         drawn = predicted.mean(axis=0) + spread * rng.standard_normal(len(found))
         return Trial(choose(space, history, found, -drawn) or sample(space, rng))
 
-    def _trained(self, space: SearchSpace, history: History, length: int) -> PathNetworks:
+    def _trained(self, space: SearchSpace, first: Sequence[Scored]) -> PathNetworks:
         from archwright.predictors.networks import Networks  # torch loads when it is needed
 
-        known = [scored.evaluation.trial.architecture for scored in history.succeeded[:length]]
-        seed = seed_for("bananas", length)
-        losses = warped_losses(history.succeeded[:length], np.random.default_rng(seed))
+        known, seed = bounded(first), seed_for("bananas", len(first))
+        losses = warped_losses(known, np.random.default_rng(seed))
         model = Networks(self.members, self.layers, self.width, self.epochs)
-        return model.fit(cast("Space", space), known, losses, seed)
+        return model.fit(cast("Space", space), [scored.evaluation.trial.architecture for scored in known], losses, seed)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_refits": Refits()}

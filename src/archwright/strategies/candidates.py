@@ -10,7 +10,7 @@ import numpy as np
 
 from archwright.core.architecture import Architecture, Value
 from archwright.core.choices import Choice, Open, from_unit, to_unit
-from archwright.core.history import History
+from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.spaces.operators import key_of, mutate, sample, trace
 
@@ -95,13 +95,13 @@ def asked(history: History) -> set[Architecture]:
     return pending | {evaluation.trial.architecture for evaluation in history}
 
 
-def leading(history: History, losses: np.ndarray[Any, Any], count: int) -> list[Architecture]:
-    """The `count` successes of the smallest losses (one each), best first.
+def leading(known: Sequence[Scored], losses: np.ndarray[Any, Any], count: int) -> list[Architecture]:
+    """The `count` evaluations of the smallest losses (one each), best first.
 
     The sort is stable: numpy's default orders ties, which repeated answers make, as the processor likes.
     """
     order = np.argsort(losses, kind="stable")[:count]
-    return [history.succeeded[place].evaluation.trial.architecture for place in order]
+    return [known[place].evaluation.trial.architecture for place in order]
 
 
 def _mutant(space: SearchSpace, parent: Architecture, rng: Generator) -> Architecture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from archwright.strategies.designs import latin_hypercube
 from archwright.strategies.models.curve_process import Curve, CurveProcess
 from archwright.strategies.models.refit import Refits, refit_length
 from archwright.strategies.rungs import Rungs, promoted
-from archwright.strategies.scalar import scalarised
+from archwright.strategies.scalar import bounded, lessons, scalarised
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -33,6 +34,8 @@ MOST = 300
 """Curves that are read: the cost of a fit grows with their cube."""
 DIGITS = 9
 """Of times, so that a third of three tenths is one tenth."""
+FARTHEST = 5.0
+"""How far behind the median losses are read, in distances of the median from the best."""
 PARENTS = 10
 """Trainings that are expected to end best, from which half of the new candidates come."""
 
@@ -47,10 +50,13 @@ class FreezeThaw:
     from its checkpoint.
 
     A curve is the evaluation's own where that is a curve of the objective; else the losses at the fidelities asked so
-    far, as of a table. What differs from the paper: it asks what tells most about whose asymptote is the smallest
-    (entropy search over a basket of old and new trainings), and that seldom finishes one, while here full fidelity
-    decides who has won; the process' parameters are fitted, not sampled; losses fall on average (`CurveProcess`); the
-    inputs aren't warped. Several objectives are made one, anew for each proposal (ParEGO).
+    far, as of a table. Where losses exploded, curves are cut (`clipped`). What constraints reject before it costs
+    anything is a curve of one value, behind all others.
+
+    What differs from the paper: it asks what tells most about whose asymptote is the smallest (entropy search over a
+    basket of old and new trainings), and that seldom finishes one, while here full fidelity decides who has won; the
+    process' parameters are fitted, not sampled; losses fall on average (`CurveProcess`); the inputs aren't warped.
+    Several objectives are made one, anew for each proposal (ParEGO).
 
     Attributes:
         levels: the fidelities at which a training is paused, ascending to 1.
@@ -70,9 +76,10 @@ class FreezeThaw:
         """A new training for the first trials, then what promises most."""
         if history.asked < self.initial:
             return Trial(latin_hypercube(space, rng, history.asked, self.initial), self.levels[0])
-        if not history.succeeded:
+        learnt = bounded(lessons(history))
+        if not learnt:
             return Trial(sample(space, rng), self.levels[0])
-        known = curves(history, history.succeeded, scalarised(history.succeeded, rng))
+        known = curves(history, learnt, scalarised(learnt, rng))
         kernel = self._refits(space, history, "kernel", lambda: Arc(space))
         process = CurveProcess(kernel).fit(list(known), self._parameters(space, history, kernel))
         expected = dict(zip(known, process.predict(list(known))[0].tolist(), strict=True))
@@ -112,13 +119,14 @@ class FreezeThaw:
         ]
 
     def _parameters(self, space: SearchSpace, history: History, kernel: Arc) -> Array:
-        """The process's, fitted to the first n successes."""
-        length = refit_length(len(history.succeeded))
+        """The process's, fitted to the first n lessons."""
+        known = lessons(history)
+        length = refit_length(len(known))
 
         def fit() -> Array:
-            succeeded = history.succeeded[:length]
-            losses = scalarised(succeeded, np.random.default_rng(seed_for("freeze-thaw", length)))
-            return CurveProcess(kernel).fit(list(curves(history, succeeded, losses))).parameters
+            first = bounded(known[:length])
+            losses = scalarised(first, np.random.default_rng(seed_for("freeze-thaw", length)))
+            return CurveProcess(kernel).fit(list(curves(history, first, losses))).parameters
 
         parameters: Array = self._refits(space, history, length, fit)
         return parameters
@@ -127,14 +135,14 @@ class FreezeThaw:
         return self.__dict__ | {"_refits": Refits()}
 
 
-def curves(history: History, succeeded: Sequence[Scored], losses: Array) -> dict[Curve, Scored]:
+def curves(history: History, learnt: Sequence[Scored], losses: Array) -> dict[Curve, Scored]:
     """The curve of each training (an architecture and a seed), and its evaluation of the highest fidelity.
 
-    Of more than `MOST` those of the best half and the latest: what is as bad as old is given up.
+    Of more than `MOST` those of the best half and the latest: what is as bad as old is given up. They are `clipped`.
     """
     values: dict[tuple[Any, int], dict[float, float]] = {}
     last: dict[tuple[Any, int], Scored] = {}
-    for scored, loss in zip(succeeded, losses.tolist(), strict=True):
+    for scored, loss in zip(learnt, losses.tolist(), strict=True):
         trial = scored.evaluation.trial
         training = trial.architecture, trial.seed
         highest = training not in last or last[training].evaluation.trial.fidelity < trial.fidelity
@@ -153,7 +161,34 @@ def curves(history: History, succeeded: Sequence[Scored], losses: Array) -> dict
         found[curve] = last[training]
     known = list(found)
     best = np.argsort([curve.values[-1] for curve in known], kind="stable")[: MOST // 2].tolist()
-    return {known[place]: found[known[place]] for place in sorted({*best, *range(len(known))[-MOST // 2 :]})}
+    kept_curves = [known[place] for place in sorted({*best, *range(len(known))[-MOST // 2 :]})]
+    return {cut: found[curve] for curve, cut in zip(kept_curves, clipped(kept_curves), strict=True)}
+
+
+def clipped(whole: Sequence[Curve]) -> list[Curve]:
+    """The curves without what is too far behind, so that one loss that exploded doesn't make all others equal.
+
+    A curve that ends beyond the limit of all curves' ends (`farthest`) is cut there. Of any other only peaks are cut,
+    beyond the limit of all curves' worst values: losses may well begin far above where they end.
+    """
+    end = farthest(np.array([curve.values[-1] for curve in whole]))
+    peak = max(end, farthest(np.array([max(curve.values) for curve in whole])))
+    limits = [end if curve.values[-1] > end else peak for curve in whole]
+    return [
+        curve._replace(values=tuple(min(value, limit) for value in curve.values))
+        for curve, limit in zip(whole, limits, strict=True)
+    ]
+
+
+def farthest(values: Array) -> float:
+    """The limit of losses: so many times (`FARTHEST`) as far behind the median as the best is before it.
+
+    Where half are as good as the best, the median is that of the others.
+    """
+    best, median = float(values.min()), float(np.median(values))
+    if median == best and (values > best).any():
+        median = float(np.median(values[values > best]))
+    return median + FARTHEST * (median - best)
 
 
 def own_curve(history: History, scored: Scored) -> dict[float, float]:
@@ -165,4 +200,5 @@ def own_curve(history: History, scored: Scored) -> dict[float, float]:
         return {}
     share = evaluation.trial.fidelity / len(evaluation.curve)
     sign = -1.0 if wanted.maximize else 1.0
-    return {round(share * (epoch + 1), DIGITS): sign * value for epoch, value in enumerate(evaluation.curve)}
+    curve = enumerate(evaluation.curve)
+    return {round(share * (epoch + 1), DIGITS): sign * value for epoch, value in curve if isfinite(value)}

@@ -12,7 +12,7 @@ from scipy.special import logsumexp, ndtr, ndtri
 
 from archwright.core.architecture import Architecture, Value
 from archwright.core.choices import Choice, Open, from_unit
-from archwright.core.history import History
+from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.core.rng import seed_for
 from archwright.core.trial import Trial
@@ -21,7 +21,7 @@ from archwright.spaces.operators import sample, trace
 from archwright.strategies.candidates import choose
 from archwright.strategies.learner import Learner
 from archwright.strategies.models.parzen import cell
-from archwright.strategies.scalar import scalars
+from archwright.strategies.scalar import bounded, lesson, scalarised
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -39,8 +39,8 @@ class KernelDensity(Learner["Points"]):
     """The best evaluations give a density l, the others a density g; of candidates round good ones the largest l / g.
 
     TPE, but with one density over all decisions together, so that it sees how they interact. What an architecture does
-    not decide is imputed from one that does. Several objectives are made one, anew for each proposal (ParEGO). What was
-    asked is not asked again.
+    not decide is imputed from one that does. Several objectives are made one, anew for each proposal (ParEGO). What
+    constraints exclude is ranked behind all else. What was asked is not asked again.
 
     Bandwidths are those of the normal reference rule, 1.06 sigma n^(-1 / (d + 4)). The authors' program applies it to
     the numbers of options, whose order means nothing; here sigma^2 of a Choice is half the probability that two
@@ -65,10 +65,12 @@ class KernelDensity(Learner["Points"]):
         least = points.width + 1  # N_min of the paper
         if len(points.known) < least + 2 or not points.width or rng.random() < self.interleaved:
             return Trial(sample(space, rng))
-        order = np.argsort(scalars(history, rng), kind="stable")
+        known = bounded(points.known)
+        order = np.argsort(scalarised(known, rng), kind="stable")
         few = max(least, round(self.share * len(order)))  # equation 4
         many = max(least, len(order) - few)
-        good, bad = (points.density(np.sort(part)) for part in (order[:few], order[len(order) - many :]))
+        parts = (np.sort(part).tolist() for part in (order[:few], order[len(order) - many :]))
+        good, bad = (points.density([known[place] for place in part]) for part in parts)
         found: dict[Architecture, Array] = {}
         for _ in range(self.candidates):
             vector = good.draw(rng, self.widened)
@@ -83,17 +85,20 @@ class KernelDensity(Learner["Points"]):
         return Points(space)
 
     def learn(self, state: Points, space: SearchSpace, history: History, position: int) -> None:
-        """Takes in a success."""
-        if history.scored(position) is not None:
-            state.known.append(state.vector(history[position].trial.architecture))
+        """Takes in a success, or a rejection that says how far it is outside."""
+        learnt = lesson(history, position)
+        if learnt is not None:
+            state.known.append(learnt)
+            state.vectors[position] = state.vector(history[position].trial.architecture)
 
 
 class Points:
     """Architectures as vectors with a coordinate a decision: an option's index, or a number's place in its range.
 
     Attributes:
-        known: those of the successes; NaN where an architecture does not decide.
-        width: their length.
+        known: the lessons.
+        vectors: theirs, by position in the history; NaN where an architecture does not decide.
+        width: the vectors' length.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -101,7 +106,8 @@ class Points:
         self.places = {name: place for place, name in enumerate(slots)}
         self.options = np.array([len(c.options) if isinstance(c, Choice) else 0 for c in slots.values()], dtype=int)
         self.width = len(slots)
-        self.known: list[Array] = []
+        self.known: list[Scored] = []
+        self.vectors: dict[int, Array] = {}
         self._choices: Sequence[Open] = tuple(slots.values())
 
     def vector(self, architecture: Architecture) -> Array:
@@ -122,14 +128,14 @@ class Points:
 
         return trace(space, decide)
 
-    def density(self, rows: np.ndarray[Any, np.dtype[np.intp]]) -> Kernels:
+    def density(self, some: Sequence[Scored]) -> Kernels:
         """Of some of the known; each gap takes a value that another of them has there, or a random one if none has."""
-        points = np.array([self.known[row] for row in rows])
-        rng = np.random.default_rng(seed_for("impute", len(self.known), len(rows)))
+        points = np.array([self.vectors[scored.position] for scored in some])
+        rng = np.random.default_rng(seed_for("impute", len(self.known), len(some)))
         for place in np.flatnonzero(np.isnan(points).any(axis=0)).tolist():
             column, options = points[:, place], int(self.options[place])
             gaps = np.isnan(column)
-            pool = column[~gaps] if not gaps.all() else np.arange(options) if options else rng.random(len(rows))
+            pool = column[~gaps] if not gaps.all() else np.arange(options) if options else rng.random(len(some))
             points[gaps, place] = rng.choice(pool, int(gaps.sum()))
         return Kernels(points, self.options)
 

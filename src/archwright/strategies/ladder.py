@@ -14,19 +14,34 @@ from archwright.core.trial import Evaluation, Trial
 from archwright.strategies.rungs import Ranking, is_promotion
 
 
+class Seen(History):
+    """The history of a `View`, in which most of what is pending was left at another fidelity."""
+
+    def __init__(self, ladder: Ladder, whole: History) -> None:
+        super().__init__(whole.goal)
+        self._ladder = ladder
+
+    @property
+    def under_way(self) -> dict[int, Trial]:
+        """The pending starts of which a trial is pending in the whole history."""
+        running = self._ladder.under_way
+        return {start: trial for start, trial in self.pending.items() if start in running}
+
+
 class View:
     """What a sampler sees: a history in which each start is one trial, with the answers of one fidelity.
 
     A start is asked when it was asked, and answered by what it made at this fidelity. It has failed if it failed
-    anywhere, and is pending as long as there is neither, for ever if it ended at another fidelity.
+    anywhere, and is pending as long as there is neither, for ever if it ended at another fidelity: then it is known,
+    and not asked again, but isn't `under_way`.
 
     Attributes:
         history: what the sampler is given.
         positions: of each of its evaluations, the position in the whole history.
     """
 
-    def __init__(self, whole: History) -> None:
-        self.history = History(whole.goal)
+    def __init__(self, ladder: Ladder, whole: History) -> None:
+        self.history: History = Seen(ladder, whole)
         self.positions: list[int] = []
         self._places: dict[int, int] = {}  # of each start that is answered, the position in the view
 
@@ -100,7 +115,7 @@ class Ladder:
         self.promotions: dict[int, int] = {}
         self.positions: dict[int, int] = {}
         self.answered: defaultdict[float, list[int]] = defaultdict(list)
-        self.views = {level: View(history) for level in self._levels}
+        self.views = {level: View(self, history) for level in self._levels}
 
     def _ask(self, history: History, number: int, trial: Trial) -> None:
         parent = _number_of(history, trial.parent)

@@ -14,6 +14,7 @@ from archwright.strategies.acquisition import log_expected_improvement
 from archwright.strategies.candidates import candidates, choose, leading
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import selected, surrogate, warped_losses
+from archwright.strategies.scalar import bounded, lessons
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -50,13 +51,14 @@ class NASBOWL:
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A random architecture for the first trials, then what the process expects to improve most."""
-        if history.asked < self.initial or not history.succeeded:
+        known = bounded(lessons(history))
+        if history.asked < self.initial or not known:
             return Trial(sample(space, rng))
-        losses = warped_losses(history.succeeded, rng)
+        losses = warped_losses(known, rng)
         kernels = self._of(space)
         place, parameters = selected(space, history, kernels, warped_losses, self._refits)
-        process = surrogate(history, kernels[place], losses, parameters)
-        best = leading(history, losses, self.parents)
+        process = surrogate(history, known, kernels[place], losses, parameters)
+        best = leading(known, losses, self.parents)
         found = candidates(space, history, rng, self.candidates, best)
         scores = log_expected_improvement(*process.predict(found), float(losses.min()))
         return Trial(choose(space, history, found, scores) or sample(space, rng))

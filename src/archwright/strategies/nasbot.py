@@ -12,7 +12,7 @@ import numpy as np
 
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError
-from archwright.core.history import History
+from archwright.core.history import History, Scored
 from archwright.core.protocols import SearchSpace
 from archwright.core.trial import Trial
 from archwright.spaces.encodings import labelled_graph
@@ -20,8 +20,10 @@ from archwright.spaces.graphs import PASSING, Graph
 from archwright.spaces.operators import mutate, sample
 from archwright.strategies.acquisition import log_expected_improvement
 from archwright.strategies.candidates import asked, choose
+from archwright.strategies.models.distances import Distances
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import refitted, surrogate, warped_losses
+from archwright.strategies.scalar import bounded, lessons
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -75,20 +77,28 @@ class NASBOT:
             ArchwrightError: the optional package POT is missing.
         """
         _transport()
-        if history.asked < self.initial or not history.succeeded:
+        known = bounded(lessons(history))
+        if history.asked < self.initial or not known:
             return Trial(sample(space, rng))
-        losses = warped_losses(history.succeeded, rng)
+        losses = warped_losses(known, rng)
         kernel = self._kernels(space, history, "kernel", lambda: OTMANN(space, self.structure))
-        process = surrogate(history, kernel, losses, refitted(space, history, kernel, warped_losses, self._refits))
-        found, scores = self._evolve(space, history, process, losses, rng)
+        parameters = refitted(space, history, kernel, warped_losses, self._refits)
+        process = surrogate(history, known, kernel, losses, parameters)
+        found, scores = self._evolve(space, history, known, process, losses, rng)
         return Trial(choose(space, history, found, scores) or sample(space, rng))
 
     def _evolve(
-        self, space: SearchSpace, history: History, process: GaussianProcess, losses: Array, rng: Generator
+        self,
+        space: SearchSpace,
+        history: History,
+        known: Sequence[Scored],
+        process: GaussianProcess,
+        losses: Array,
+        rng: Generator,
     ) -> tuple[list[Architecture], Array]:
         """All offspring that were never asked about, and the logarithm of the improvement expected of each."""
-        known = asked(history)
-        parents, fitness = [scored.evaluation.trial.architecture for scored in history.succeeded], -losses
+        taken = asked(history)
+        parents, fitness = [scored.evaluation.trial.architecture for scored in known], -losses
         found: list[Architecture] = []
         scores = np.zeros(0)
         for _ in range(self.generations):
@@ -97,10 +107,10 @@ class NASBOT:
                 child = parents[place]
                 for _ in range(1 + int(rng.choice(len(EDITS), p=EDITS))):
                     child = mutate(space, child, rng)
-                if child not in known:
+                if child not in taken:
                     born[child] = None
             if born:
-                known |= born.keys()
+                taken |= born.keys()
                 found += born
                 worth = log_expected_improvement(*process.predict(list(born)), float(losses.min()))
                 scores = np.append(scores, worth)
@@ -157,41 +167,21 @@ class OTMANN:
 
     def __init__(self, space: SearchSpace, structure: float) -> None:
         self.structure = structure
-        self._layers = lru_cache(maxsize=20_000)(
-            lambda architecture: Layers.of(labelled_graph(space, architecture).without(PASSING))
+        self._distances: Distances[Architecture, Layers] = Distances(
+            lambda architecture: Layers.of(labelled_graph(space, architecture).without(PASSING)),
+            lambda one, others: distances(one, others, structure),
         )
-        self._places: dict[Architecture, int] = {}
-        self._far: Array = np.zeros((0, 0))
 
     def compare(self, left: Sequence[Architecture], right: Sequence[Architecture]) -> tuple[Array, Array]:
         """The distances d and d': (left, right) each."""
-        rows, columns = [self._layers(item) for item in left], [self._layers(item) for item in right]
-        if left is right:
-            far = self._among(left, rows)
-        elif len(left) < len(right):
-            far = np.array([distances(row, columns, self.structure) for row in rows])
-        else:
-            far = np.array([distances(column, rows, self.structure) for column in columns]).T
-        masses = np.add.outer([row.masses.sum() for row in rows], [column.masses.sum() for column in columns])
-        far = far.reshape(masses.shape)
-        return far, far / masses
+        far = self._distances(left, right)
+        masses = [[self._distances.see(item).masses.sum() for item in items] for items in (left, right)]
+        return far, far / np.add.outer(*masses)
 
     def __call__(self, parameters: Array, pairs: tuple[Array, Array]) -> Array:
         """alpha, beta and beta' are the parameters: (left, right)."""
         share, near, normalised = parameters
         return np.asarray(share * np.exp(-near * pairs[0]) + (1.0 - share) * np.exp(-normalised * pairs[1] ** 2))
-
-    def _among(self, items: Sequence[Architecture], rows: Sequence[Layers]) -> Array:
-        """Distances of a history's architectures, which every proposal asks for again and so are kept."""
-        for item, row in zip(items, rows, strict=True):
-            if item not in self._places:
-                known = [self._layers(other) for other in self._places]
-                self._far = np.pad(self._far, (0, 1))
-                if known:
-                    self._far[-1, :-1] = self._far[:-1, -1] = distances(row, known, self.structure)
-                self._places[item] = len(self._places)
-        places = [self._places[item] for item in items]
-        return self._far[np.ix_(places, places)]
 
 
 def distances(one: Layers, others: Sequence[Layers], structure: float) -> Array:

@@ -19,6 +19,7 @@ from archwright.core.trial import Trial
 from archwright.spaces.operators import mutate, opened, trace
 from archwright.strategies.candidates import new
 from archwright.strategies.learner import Learner
+from archwright.strategies.scalar import lesson
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -37,10 +38,10 @@ class OptunaSampler(Learner["_Told"]):
 
     The history is told as an Optuna study in memory, each proposal asked of a copy of it. An option is a category, and
     its index the value; numbers have their range and `log`. Several objectives and constraints are passed on as they
-    are. A sampler that notes things while it samples (NSGA-II, CMA-ES, quasi-Monte Carlo) sees each evaluation as an
-    enqueued trial of its own. Optuna's samplers know neither canonical keys nor what a space excludes, and would ask
-    for the best known architecture again and again: what is known, pending or excluded is mutated until it is not.
-    Needs the extra `optuna`.
+    are; what constraints rejected is a pruned trial, from whose violation TPE learns. A sampler that notes things while
+    it samples (NSGA-II, CMA-ES, quasi-Monte Carlo) sees each evaluation as an enqueued trial of its own. Optuna's
+    samplers know neither canonical keys nor what a space excludes, and would ask for the best known architecture again
+    and again: what is known, pending or excluded is mutated until it is not. Needs the extra `optuna`.
 
     Attributes:
         sampler: a sampler's name in `optuna.samplers`, or a function that makes one from a seed: so
@@ -128,12 +129,13 @@ def _allowed(space: SearchSpace, architecture: Architecture, rng: Generator) -> 
 def _told(space: SearchSpace, trial: Trial, history: History, position: int | None = None) -> Any:
     """A trial as Optuna's: pending, or with the answer at `position` of the history."""
     states = _optuna().trial.TrialState
-    scored = None if position is None else history.scored(position)
+    scored = None if position is None else lesson(history, position)
     answer: dict[str, Any] = {"state": states.RUNNING if position is None else states.FAIL}
     if scored is not None:
         metrics = scored.evaluation.metrics
-        excess = {str(bound): bound.excess(metrics[bound.metric]) for bound in history.goal.constraints}
-        answer = {"values": scored.losses, "constraints": excess}
+        bounds = [bound for bound in history.goal.constraints if bound.metric in metrics]
+        answer = {"constraints": {str(bound): bound.excess(metrics[bound.metric]) for bound in bounds}}
+        answer |= {"values": scored.losses} if scored.losses else {"state": states.PRUNED}
     distributions = {name: _distribution(choice) for name, choice in opened(space, trial.architecture)}
     return _optuna().trial.create_trial(params=trial.architecture.as_dict(), distributions=distributions, **answer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +23,7 @@ from archwright.spaces.operators import draw, lengths, sample, trace, with_decis
 from archwright.strategies.candidates import choose, new
 from archwright.strategies.models.refit import Refits
 from archwright.strategies.models.surrogate import warped_losses
+from archwright.strategies.scalar import bounded, lessons
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -35,6 +36,9 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 TRIES = 100
 """Random architectures of level 0 that are drawn to find a new one."""
 
+
+BARREN = 100
+"""Rejections in a row after which a level is left."""
 
 TIMES = ".times"
 """What the name of a Repeat's length ends with."""
@@ -52,7 +56,9 @@ class PNAS:
     mean-pooled one-hot vectors.
 
     Ours: of very many longer architectures a sample is compared. After the last level its search goes on, the predictor
-    trained anew after each further `beam`. Several objectives are made one, anew for each training (ParEGO).
+    trained anew after each further `beam`. Several objectives are made one, anew for each training (ParEGO). What
+    constraints reject takes no place on its level, and the predictor learns from it; a level is left whose latest
+    `BARREN` architectures were all rejected. Where none of a level succeeded, any of it is made longer.
 
     Attributes:
         beam: K, evaluations a level; the paper's 256 need 1,160 evaluations for 5 levels.
@@ -75,39 +81,42 @@ class PNAS:
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A new architecture of the first level that is not full; where a level has no more, of the next."""
         growth = self._growth(space)
-        trials = [*(evaluation.trial for evaluation in history), *history.pending.values()]
-        filled = Counter(growth.level(architecture) for architecture in {trial.architecture for trial in trials})
-        for level in range(growth.levels):
-            if filled[level] < self.beam or level == growth.levels - 1:
-                made = self._made(growth, history, rng, level, filled[level]) if level else growth.start(history, rng)
+        filled, barren = growth.filled(history)
+        levels = [level for level in range(growth.levels) if level not in barren]
+        for level in levels:
+            if filled[level] < self.beam or level == levels[-1]:
+                made = self._made(growth, history, rng, level) if level else growth.start(history, rng)
                 if made is not None:
                     return Trial(made)
         return Trial(sample(space, rng))
 
-    def _made(self, growth: Growth, history: History, rng: Generator, level: int, filled: int) -> Architecture | None:
+    def _made(self, growth: Growth, history: History, rng: Generator, level: int) -> Architecture | None:
         """One repetition longer than an architecture of the level before, the best by prediction."""
-        levels = [growth.level(scored.evaluation.trial.architecture) for scored in history.succeeded]
-        parents = [place for place, found in enumerate(levels) if found == level - 1]
+        parents = growth.of_level(level - 1, map(_at, history.succeeded))
+        parents = parents or growth.of_level(level - 1, (evaluation.trial.architecture for evaluation in history))
         if not parents:
             return None
-        turns = (_at(history.succeeded[parents[turn % len(parents)]]) for turn in range(self.candidates))
-        drawn = (growth.longer(parent, rng) for parent in turns)
+        drawn = (growth.longer(parents[turn % len(parents)], rng) for turn in range(self.candidates))
         longer = list(dict.fromkeys(made for made in drawn if made is not None))
         if not longer:
             return None
-        before = [place for place, found in enumerate(levels) if found < level]
-        here = [place for place, found in enumerate(levels) if found == level][: filled // self.beam * self.beam]
-        lessons = [history.succeeded[place] for place in before + here]
-        predictor = self._refits(growth.space, history, (level, len(lessons)), partial(self._trained, growth, lessons))
+        known = lessons(history)
+        levels = [growth.level(_at(scored)) for scored in known]
+        here = [scored for scored, found in zip(known, levels, strict=True) if found == level]
+        first = [scored for scored, found in zip(known, levels, strict=True) if found < level]
+        first += here[: len(here) // self.beam * self.beam]
+        if not first:
+            return next(new(growth.space, history, longer), None)
+        predictor = self._refits(growth.space, history, (level, len(first)), partial(self._trained, growth, first))
         predicted = predictor.predict(np.array([growth.vector(architecture) for architecture in longer]))
         return choose(growth.space, history, longer, -predicted.mean(axis=0))
 
-    def _trained(self, growth: Growth, lessons: list[Scored]) -> Ensemble:
+    def _trained(self, growth: Growth, first: list[Scored]) -> Ensemble:
         from archwright.predictors.ensemble import Ensemble  # torch loads when it is needed
 
-        seed = seed_for("pnas", len(lessons))
-        losses = warped_losses(lessons, np.random.default_rng(seed))
-        vectors = np.array([growth.vector(_at(scored)) for scored in lessons])
+        known, seed = bounded(first), seed_for("pnas", len(first))
+        losses = warped_losses(known, np.random.default_rng(seed))
+        vectors = np.array([growth.vector(_at(scored)) for scored in known])
         return Ensemble(self.members, layers=1, width=self.width, epochs=self.epochs).fit(vectors, losses, seed)
 
     def _growth(self, space: SearchSpace) -> Growth:
@@ -152,6 +161,21 @@ class Growth:
     def level(self, architecture: Architecture) -> int:
         """By how many repetitions it is longer than the shortest of its kind."""
         return sum(int(value) - self.times[name].low for name, value in architecture if name in self.times)
+
+    def of_level(self, level: int, architectures: Iterable[Architecture]) -> list[Architecture]:
+        """Those of a level."""
+        return [architecture for architecture in architectures if self.level(architecture) == level]
+
+    def filled(self, history: History) -> tuple[Counter[int], set[int]]:
+        """How many architectures each level has, without the rejected ones; and the levels that are left."""
+        counted: set[Architecture] = {trial.architecture for trial in history.pending.values()}
+        rejected: Counter[int] = Counter()  # in a row
+        for evaluation in history:
+            level = self.level(evaluation.trial.architecture)
+            rejected[level] = rejected[level] + 1 if evaluation.rejected else 0
+            if not evaluation.rejected:
+                counted.add(evaluation.trial.architecture)
+        return Counter(map(self.level, counted)), {level for level, count in rejected.items() if count >= BARREN}
 
     def start(self, history: History, rng: Generator) -> Architecture | None:
         """A random architecture of level 0 that is new; None if there seems to be none left."""

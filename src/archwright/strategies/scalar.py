@@ -1,4 +1,4 @@
-"""One number for each evaluation, for strategies whose papers know one objective."""
+"""What strategies with a model learn from, and one number for each of it, where their papers know one objective."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archwright.core.history import History, Scored
+from archwright.strategies.warping import half_rank
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -15,34 +16,82 @@ if TYPE_CHECKING:
 RHO = 0.05
 """Weight of the sum beside the maximum (Knowles, 2006)."""
 
+MOST_REJECTED = 200
+"""Rejections that a model learns from, the latest: there may be thousands for one success."""
+
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def scalars(history: History, rng: Generator) -> Vector:
-    """A loss for each of `history.succeeded`, smaller is better: (successes,).
+def lesson(history: History, position: int) -> Scored | None:
+    """What a model can learn from an evaluation: from a success, and from a rejection of which it is known how far it
+    is outside the constraints. None otherwise, and for a rejection that repeats another one.
+
+    A rejection has no losses. It counts by those constraints whose metrics it has.
+    """
+    evaluation = history[position]
+    if not evaluation.rejected:
+        return history.scored(position)
+    metrics, bounds = evaluation.metrics, history.goal.constraints
+    violation = sum(bound.violation(metrics[bound.metric]) for bound in bounds if bound.metric in metrics)
+    known = violation > 0.0 and evaluation.reused is None
+    return Scored(evaluation, position, (), violation) if known else None
+
+
+def lessons(history: History) -> list[Scored]:
+    """All that a model can learn from, in the order of arrival: the successes, and rejections as `lesson` says."""
+    if not history.goal.constraints:
+        return history.succeeded
+    found = (lesson(history, position) for position in range(len(history)))
+    return [scored for scored in found if scored is not None]
+
+
+def bounded(known: Sequence[Scored]) -> Sequence[Scored]:
+    """Of lessons the successes and the latest `MOST_REJECTED` rejections, in their order."""
+    rejected = [place for place, scored in enumerate(known) if scored.evaluation.rejected]
+    dropped = set(rejected[:-MOST_REJECTED])
+    return [scored for place, scored in enumerate(known) if place not in dropped] if dropped else known
+
+
+def scalarised(known: Sequence[Scored], rng: Generator) -> Vector:
+    """A loss for each lesson, smaller is better: (n,).
 
     One objective is its own loss. Several are made one by the augmented Chebyshev norm under weights drawn anew at
     each call, so that different calls pull towards different parts of the front (ParEGO: Knowles, 2006, equation 2).
-    What violates the constraints comes after all that does not, by how far it is outside.
+    Each is warped by `half_rank` first, or one loss that exploded would make all others equal. What violates the
+    constraints comes behind all that doesn't (`behind`).
     """
-    return scalarised(history.succeeded, rng)
+    violations = violations_of(known)
+    losses = np.array([scored.losses for scored in known if not scored.violation], dtype=float)
+    if not losses.size:
+        return behind(np.zeros(0), violations)
+    if losses.shape[1] == 1:
+        return behind(losses[:, 0], violations)
+    losses = np.stack([half_rank(column) for column in losses.T], axis=1)
+    low, high = losses.min(axis=0), losses.max(axis=0)
+    weighted = rng.dirichlet(np.ones(losses.shape[1])) * (losses - low) / np.where(high > low, high - low, 1.0)
+    return behind(weighted.max(axis=1) + RHO * weighted.sum(axis=1), violations)
 
 
-def scalarised(succeeded: Sequence[Scored], rng: Generator) -> Vector:
-    """The same for some of the successes only, such as the first n: (n,)."""
-    losses = np.array([scored.losses for scored in succeeded], dtype=float)
-    violations = np.array([scored.violation for scored in succeeded], dtype=float)
-    if losses.size and losses.shape[1] > 1:
-        low, high = losses.min(axis=0), losses.max(axis=0)
-        weighted = rng.dirichlet(np.ones(losses.shape[1])) * (losses - low) / np.where(high > low, high - low, 1.0)
-        losses = (weighted.max(axis=1) + RHO * weighted.sum(axis=1))[:, None]
-    single = losses.reshape(len(violations), -1)[:, 0] if len(violations) else np.zeros(0)
+def violations_of(known: Sequence[Scored]) -> Vector:
+    """How far each lesson is outside the constraints, 0 inside: (n,)."""
+    return np.array([scored.violation for scored in known], dtype=float)
+
+
+def behind(inside: Vector, violations: Vector) -> Vector:
+    """The values of all, given those of what violates nothing, in their order: (n,).
+
+    What violates the constraints comes behind, by the rank of its violation: half to one and a half times the range of
+    the values inside beyond their worst. By rank, since one that is a thousand times too large would make all others
+    equal.
+    """
     outside = violations > 0.0
-    if outside.any():
-        kept = single[~outside] if (~outside).any() else single
-        spread = float(kept.max() - kept.min()) or 1.0
-        single = np.where(outside, kept.max() + spread * (0.5 + violations), single)
-    return single
+    if not outside.any():
+        return inside
+    values, far = np.empty(len(violations)), violations[outside]
+    worst, spread = (float(inside.max()), float(np.ptp(inside)) or 1.0) if len(inside) else (0.0, 1.0)
+    values[~outside] = inside
+    values[outside] = worst + spread * (0.5 + np.searchsorted(np.sort(far), far, side="left") / len(far))
+    return values
 
 
 class Standings:

@@ -18,6 +18,7 @@ from archwright.spaces.operators import sample
 from archwright.strategies.acquisition import log_expected_improvement
 from archwright.strategies.candidates import LEADERS, leading, maximised
 from archwright.strategies.models.surrogate import warped_losses
+from archwright.strategies.scalar import bounded, lessons
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -53,14 +54,15 @@ class SMAC:
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A random architecture for the first trials and by chance, then what the forest expects to improve most."""
-        known = [scored.evaluation.trial.architecture for scored in history.succeeded]
+        learnt = bounded(lessons(history))
+        known = [scored.evaluation.trial.architecture for scored in learnt]
         nothing = not known or not len(known[0])  # to learn from, or to decide
         if history.asked < self.initial or nothing or rng.random() < self.interleaved:
             return Trial(sample(space, rng))
-        losses = warped_losses(history.succeeded, rng)
+        losses = warped_losses(learnt, rng)
         model = RandomForest(self.trees, COLUMNS, SPLIT, graphs=False)
         forest = model.fit(cast("Space", space), known, losses, seed_for("forest", len(known)))
-        best = leading(history, losses, LEADERS)
+        best = leading(learnt, losses, LEADERS)
 
         def improvement(found: Sequence[Architecture]) -> Array:
             return log_expected_improvement(*forest.predict(found), float(losses.min()))

@@ -18,7 +18,7 @@ from archwright.core.trial import Trial
 from archwright.spaces.operators import sample, trace
 from archwright.strategies.candidates import choose
 from archwright.strategies.models.parzen import Counted, Parzen, density
-from archwright.strategies.scalar import scalars
+from archwright.strategies.scalar import bounded, lessons, scalarised
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -33,7 +33,8 @@ class TPE:
 
     Both are products over the decisions that an architecture makes, drawn and computed in one walk, so that a
     conditional decision is learned from those evaluations alone that made it (2011, section 4). What is pending counts
-    as bad, so that several workers spread out. Several objectives are made one, anew for each proposal (ParEGO).
+    as bad, so that several workers spread out; so does, inside a multi-fidelity strategy, what was not promoted. What
+    constraints exclude is ranked behind all else. Several objectives are made one, anew for each proposal (ParEGO).
 
     Attributes:
         initial: random architectures that a search starts with; Hyperopt's 20. (In 2013 there were 50 for 800 trials.)
@@ -47,11 +48,12 @@ class TPE:
 
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A random architecture for the first trials, then the candidate of the largest l / g that is new."""
-        if history.asked < self.initial or not history.succeeded:
+        learnt = bounded(lessons(history))
+        if history.asked < self.initial or not learnt:
             return Trial(sample(space, rng))
-        order = np.argsort(scalars(history, rng), kind="stable")
+        order = np.argsort(scalarised(learnt, rng), kind="stable")
         few = min(math.ceil(self.gamma * math.sqrt(len(order))), MOST_GOOD)
-        known = [scored.evaluation.trial.architecture for scored in history.succeeded]
+        known = [scored.evaluation.trial.architecture for scored in learnt]
         pending = [trial.architecture for trial in history.pending.values()]
         good = _Tree(known[place] for place in np.sort(order[:few]))
         bad = _Tree([*(known[place] for place in np.sort(order[few:])), *pending])

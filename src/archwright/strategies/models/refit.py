@@ -12,7 +12,7 @@ Model = TypeVar("Model")
 
 
 def refit_length(length: int) -> int:
-    """The number of successes, at most `length`, that a model is to be fitted to: each up to 10, then a fifth more.
+    """The number of lessons, at most `length`, that a model is to be fitted to: each up to 10, then a fifth more.
 
     So the model depends on the history alone, whoever asks and whenever, and a thousand evaluations cost 36 fits.
     """
@@ -23,10 +23,10 @@ def refit_length(length: int) -> int:
 
 
 class Refits(Generic[Model]):
-    """What was made from the first n successes of a history: a cache, empty again on another history or space.
+    """What was made from the first n lessons of a history: a cache, empty again on another history or space.
 
     A strategy holds one and drops it when it is pickled. What `make` makes may depend on the space and on
-    `history.succeeded[:n]` only; its randomness is seeded by n.
+    `lessons(history)[:n]` only; its randomness is seeded by n.
     """
 
     def __init__(self) -> None:
