@@ -300,6 +300,21 @@ def test_an_npz_file_of_numbers(cli: Callable[..., Any], tmp_path: Path, own: Pa
     assert "test_rmse" in done.data["test"]
 
 
+def test_a_table_needs_nothing_but_its_file(cli: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [f"{row},{('low', 'high')[row % 2]},{row % 7 + 10 * (row % 2)}.5" for row in range(80)]
+    (tmp_path / "cars.csv").write_text("\n".join(["id,range,price", *rows]))
+    options = ("--task.ignore", "[id]", "--evaluations", 1, "--estimator.epochs", 1, "--train-epochs", 2, "--json")
+    done = cli("search", "cars.csv", *options)
+    assert done.status == 0, done.err
+    assert "test_r2" in done.data["test"]
+    text = Path("runs/cars-1/export/model.py").read_text()
+    assert 'FEATURES = ("range=high", "range=low")' in text
+    assert "outputs = restore(model(prepare(inputs)))" in text
+    mistake = cli("search", "cars.csv", "--task.target", "prize", *options)
+    assert mistake.status == 2
+    assert "there is no column 'prize'; did you mean price?" in mistake.err
+
+
 def test_no_architecture_that_keeps_the_constraint(cli: Callable[..., Any], own: Path) -> None:
     options = (
         "--workers",

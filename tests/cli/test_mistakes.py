@@ -12,7 +12,7 @@ MISTAKES = [
     ("serch", "Did you mean"),
     ("search --stratgy random", "No such option: --stratgy (Possible options: --estimator, --strategy)"),
     ("search diggits", "there is no task 'diggits'; did you mean digits?"),
-    ("search ./photoes", "there is no folder of images, no .npz and no .txt file ./photoes"),
+    ("search ./photoes", "there is no folder of images and no file ./photoes"),
     ("search --space nasbench2O1", "there is no space 'nasbench2O1'; did you mean nasbench201"),
     ("search --strategy regularised-evolution", "did you mean regularized-evolution"),
     ("search --estimator trainin", "there is no estimator 'trainin'; did you mean training?"),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from archwright import export
 from archwright.core.errors import ArchwrightError
 from archwright.export.to_torch import ABOUT
-from archwright.tasks import arrays
+from archwright.tasks import arrays, csv_file
 from archwright.tasks.task import Split, Splits, Task
 
 Opened = Callable[[Path], tuple[Callable[[Tensor], Tensor], dict[str, str]]]
@@ -92,6 +92,13 @@ def test_numbers_come_back_in_the_targets_units(opened: tuple[str, Opened], tmp_
     targets = task.train.targets
     wanted = model(task.prepare(inputs[:5])) * targets.std() + targets.mean()
     assert torch.allclose(network(inputs[:5]), wanted, rtol=1e-4)
+
+
+def test_a_tables_columns_are_named(opened: tuple[str, Opened], tmp_path: Path) -> None:
+    format, open_file = opened
+    (tmp_path / "table.csv").write_text("\n".join(["x,y", *(f"{row},{row % 2}" for row in range(30))]))
+    path = export.export(nn.Linear(1, 2), tmp_path / "net", csv_file(tmp_path / "table.csv"), format).path
+    assert open_file(path)[1]["features"] == '["x"]'
 
 
 def test_a_task_may_prepare_in_its_own_way(opened: tuple[str, Opened], tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def search(
     task: Annotated[
         str | None,
         typer.Argument(
-            help="A task's name (archwright list tasks), a folder of images, an .npz or .txt file, or file.py:name."
+            help="A task's name (archwright list tasks), a folder of images, a .csv, .npz or .txt, or file.py:name."
         ),
     ] = None,
     space: Annotated[
@@ -347,7 +347,8 @@ def compare(
 def diagnose(
     context: typer.Context,
     task: Annotated[
-        str | None, typer.Argument(help="A task's name, a folder of images, an .npz or .txt file, or file.py:name.")
+        str | None,
+        typer.Argument(help="A task's name, a folder of images, a .csv, .npz or .txt, or file.py:name."),
     ] = None,
     space: Annotated[
         str | None, typer.Option(help="A space's name, or file.py:name.", rich_help_panel="Reference")

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from archwright.cli.defaults import BUDGETS, DEFAULTS, TASK_DEFAULTS
+from archwright.cli.defaults import BUDGETS, DEFAULTS, FILES, TASK_DEFAULTS
 from archwright.cli.outcome import Mistakes
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import kebab
@@ -182,7 +182,8 @@ def _below(chosen: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
 
 def _defaults(chosen: Mapping[str, Any]) -> dict[str, Any]:
     task = chosen.get("task", {}).get("name", DEFAULTS["task"]["name"])
-    special = dict(TASK_DEFAULTS.get("text-file" if task.lower().endswith(".txt") else kebab(task), {}))
+    reader, _ = FILES.get(Path(task).suffix.lower(), (kebab(task), ""))
+    special = dict(TASK_DEFAULTS.get(reader, {}))
     if any(chosen.get(name) is not None for name in BUDGETS):
         special = {name: value for name, value in special.items() if name not in BUDGETS}
     return merged(DEFAULTS, special)

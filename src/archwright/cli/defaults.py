@@ -24,9 +24,18 @@ TASK_DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "shakespeare": {"space": {"name": "darts-rnn"}},
     "text-file": {"space": {"name": "darts-rnn"}},
+    "csv-file": {"space": {"name": "autonet"}},
 }
 """Over `DEFAULTS` for that task. A part's fields count only where the part is not chosen otherwise, a budget only
 where none is given."""
+
+FILES = {
+    ".npz": ("arrays", "inputs"),
+    ".txt": ("text-file", "path"),
+    ".csv": ("csv-file", "path"),
+    ".tsv": ("csv-file", "path"),
+}
+"""What a file given as the task is by its ending: the task that reads it, and the field that says where it lies."""
 
 PARTS = ("task", "space", "strategy", "estimator")
 BUDGETS = ("evaluations", "epochs", "minutes")

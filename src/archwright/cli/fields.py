@@ -180,9 +180,10 @@ def _plain(name: str) -> str:
 
 
 def _items(value: Any) -> list[Any]:
-    """Several values: a list in a file, separated by commas in an option."""
+    """Several values: a list in a file, separated by commas in an option, in brackets or not."""
     if isinstance(value, str):
-        return [item.strip() for item in value.split(",")]
+        inside = value[1:-1] if value[:1] == "[" and value[-1:] == "]" else value
+        return [item.strip() for item in inside.split(",")]
     return list(value) if isinstance(value, Sequence) else [value]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from archwright import registry
 from archwright.cli.config import Origin
+from archwright.cli.defaults import FILES
 from archwright.cli.fields import make
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import kebab
@@ -75,16 +76,15 @@ def _found(part: str, name: str, fields: dict[str, Any], origin: Origin) -> tupl
         path = Path(name).expanduser()
         if path.is_dir():
             return registry.find("tasks", "folder"), {"path": str(path.resolve()), **fields}
-        if path.is_file() and path.suffix.lower() == ".npz":
-            return registry.find("tasks", "arrays"), {"inputs": str(path.resolve()), **fields}
-        if path.is_file() and path.suffix.lower() == ".txt":
-            return registry.find("tasks", "text-file"), {"path": str(path.resolve()), **fields}
+        if path.is_file() and path.suffix.lower() in FILES:
+            reader, field = FILES[path.suffix.lower()]
+            return registry.find("tasks", reader), {field: str(path.resolve()), **fields}
         if "/" in name or path.suffix:
             raise ArchwrightError(
-                f"there is no folder of images, no .npz and no .txt file {name}"
+                f"there is no folder of images and no file {name}"
                 if not path.exists()
-                else f"{name} is no task: give a folder of images, one folder a class, an .npz file, a text (.txt), "
-                "or file.py:task"
+                else f"{name} is no task: give a folder of images, one folder a class, an .npz or .csv file, a text "
+                "(.txt), or file.py:task"
             )
     try:
         return registry.find(KINDS[part], name), fields
@@ -101,11 +101,11 @@ def is_own(name: str) -> bool:
 def is_table(name: str) -> bool:
     """Whether it is a file in the table format, or the name of a table that was imported, and no benchmark of ours."""
     from archwright.benchmarks.files import data_folder
-    from archwright.benchmarks.saving import KINDS as FILES
+    from archwright.benchmarks.saving import KINDS as ENDINGS
 
     if kebab(name) in registry.parts("benchmarks"):
         return False
-    return "/" in name or name.endswith(FILES) or any((data_folder() / f"{name}{kind}").is_file() for kind in FILES)
+    return "/" in name or name.endswith(ENDINGS) or any((data_folder() / f"{name}{kind}").is_file() for kind in ENDINGS)
 
 
 def own(text: str) -> Any:

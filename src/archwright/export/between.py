@@ -28,6 +28,7 @@ class Between:
         inputs: what raw inputs are standardised with; None if they are read as they are.
         targets: what a regression's answers are scaled back with; None if they are what they say.
         classes: the outputs' names.
+        features: the inputs' names, of a table's rows.
         words: what the inputs of the file are.
     """
 
@@ -36,6 +37,7 @@ class Between:
     inputs: Scale | None = None
     targets: Scale | None = None
     classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
     words: str = ""
 
     @classmethod
@@ -48,13 +50,13 @@ class Between:
             return cls(given, given)
         inputs = given.valid.inputs[:EXAMPLES]
         prepared = given.prepare(inputs)
-        targets = None if given.is_classification else given.target_statistics
+        raw, words, scale = prepared, f"prepared as the task {given.name} does", None
         if inputs.dtype == prepared.dtype and torch.equal(inputs, prepared):
-            return cls(prepared, prepared, None, targets, given.classes, _in_words(inputs))
-        raw, (mean, deviation) = inputs.float(), given.statistics
-        if torch.allclose((raw - mean) / deviation, prepared, atol=1e-5):
-            return cls(raw, prepared, (mean, deviation), targets, given.classes, _in_words(inputs))
-        return cls(prepared, prepared, None, targets, given.classes, f"prepared as the task {given.name} does")
+            words = _in_words(inputs)
+        elif _close((inputs.float() - given.statistics[0]) / given.statistics[1], prepared):
+            raw, words, scale = inputs.float(), _in_words(inputs), given.statistics
+        targets = None if given.is_classification else given.target_statistics
+        return cls(raw, prepared, scale, targets, given.classes, given.features, words)
 
     def wrapped(self, model: nn.Module) -> nn.Module:
         """The model for raw inputs, answering in the user's units."""
@@ -62,7 +64,8 @@ class Between:
 
     def described(self, title: str) -> dict[str, Any]:
         """For formats that keep texts beside the numbers."""
-        found = {"title": title, "input": self.words, "classes": list(self.classes)}
+        lists = {"features": list(self.features), "classes": list(self.classes)}
+        found = {"title": title, "input": self.words, **lists}
         return {name: value for name, value in found.items() if value}
 
 
@@ -91,6 +94,10 @@ class Scaling(nn.Module):
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one, other, atol=1e-5)
 
 
 def _in_words(inputs: Tensor) -> str:

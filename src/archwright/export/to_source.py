@@ -94,8 +94,8 @@ def source(
         model: any trained module.
         path: a `.py` file.
         given: the task that the model learnt, or (n, *input_shape) as the model reads it, n at least 2. With a task
-            the file has `prepare`, which standardises raw inputs, the names of the `CLASSES`, and for a regression
-            `restore`, which gives answers in the targets' units.
+            the file has `prepare`, which standardises raw inputs, the names of the `CLASSES` and, for a table, of the
+            `FEATURES`, and for a regression `restore`, which gives answers in the targets' units.
         title: the first line of the file's docstring.
 
     Raises:
@@ -108,11 +108,12 @@ def source(
         stored = {**model.state_dict(), **described.constants}
         save_file({name: tensor.clone().contiguous() for name, tensor in stored.items()}, _weights(aside))
         functions: list[str] = []
-        constants = list(wrap(f"CLASSES = {literal(between.classes)}")) if between.classes else []
+        names = {"FEATURES": between.features, "CLASSES": between.classes}
+        constants = [line for name, texts in names.items() if texts for line in wrap(f"{name} = {literal(texts)}")]
         for prefix, scale, function in (("", between.inputs, _PREPARE), ("TARGET_", between.targets, _RESTORE)):
             if scale is not None:
-                names = (f"{prefix}MEAN", f"{prefix}STD")
-                constants += [line for pair in zip(names, scale, strict=True) for line in _tensor(*pair)]
+                mean, deviation = scale
+                constants += [*_tensor(f"{prefix}MEAN", mean), *_tensor(f"{prefix}STD", deviation)]
                 functions += function.splitlines()
         types = sorted({f'"{_TYPES[tensor.dtype]}": {tensor.dtype}' for tensor in stored.values()})
         network = described.root.render(itertools.repeat(None))
@@ -143,6 +144,8 @@ def _header(title: str, path: Path, batch: Tensor, count: int, between: Between)
     yield ""
     kind = str(batch.dtype).removeprefix("torch.")
     yield f"Input:   {kind} ({shape})" + (f": {between.words}" if between.words else "")
+    if between.features:
+        yield "         in the order of FEATURES"
     if between.classes:
         yield "Output:  a score for each of CLASSES, the highest for the likeliest"
     yield f"Weights: {_weights(path).name}, {count:,} parameters, beside this file"

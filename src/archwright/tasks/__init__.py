@@ -9,6 +9,7 @@ from archwright.core.lazy import lazy
 if TYPE_CHECKING:
     from archwright.tasks.array_data import arrays
     from archwright.tasks.cifar import cifar10, cifar100
+    from archwright.tasks.csv_data import csv_file
     from archwright.tasks.embedded import digits
     from archwright.tasks.idx import fashion_mnist, mnist
     from archwright.tasks.image_folder import folder
@@ -26,6 +27,7 @@ __all__ = [
     "arrays",
     "cifar10",
     "cifar100",
+    "csv_file",
     "datasets",
     "digits",
     "fashion_mnist",
@@ -40,6 +42,7 @@ __getattr__ = lazy(  # no module is called like a function: importing the one wo
     {
         "archwright.tasks.array_data": ["arrays"],
         "archwright.tasks.cifar": ["cifar10", "cifar100"],
+        "archwright.tasks.csv_data": ["csv_file"],
         "archwright.tasks.embedded": ["digits"],
         "archwright.tasks.idx": ["fashion_mnist", "mnist"],
         "archwright.tasks.image_folder": ["folder"],

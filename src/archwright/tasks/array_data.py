@@ -26,6 +26,9 @@ _INPUTS = ("inputs", "x", "images", "data")
 _TARGETS = ("targets", "y", "labels", "target")
 _MANY = 10  # integers: where more of them are targets, they may well be meant as numbers, not as classes
 
+FOR_ARRAYS = Hyperparameters(optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, batch_size=64)
+"""How networks for data of unknown kind are trained: AdamW needs the least care."""
+
 
 @part
 def arrays(
@@ -61,7 +64,6 @@ def arrays(
         BadData: no numbers, NaN or infinity, lengths or shapes that don't match, only one class, too few examples of
             one. For a file: now if it can't be read or lacks arrays, the rest on loading.
     """
-    hyperparameters = Hyperparameters(optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, batch_size=64)
     names = None if classes is None else tuple(map(str, classes))
     others = {"targets": targets, "test_inputs": test_inputs, "test_targets": test_targets}
     if isinstance(inputs, str | Path):
@@ -69,12 +71,12 @@ def arrays(
             raise BadData(f"{inputs}: a file holds its own {', '.join(extra)}; leave them out")
         path = Path(inputs).expanduser()
         _names(path)
-        return Task(path.stem, partial(_load_file, path, names, sequences, seed), hyperparameters)
+        return Task(path.stem, partial(_load_file, path, names, sequences, seed), FOR_ARRAYS)
     pairs = {"train": (inputs, targets)}
     if test_inputs is not None or test_targets is not None:
         pairs["test"] = (test_inputs, test_targets)
     splits = make_splits(pairs, names, seed, source="arrays", sequences=sequences)
-    task = Task("arrays", partial(_kept, splits), hyperparameters)
+    task = Task("arrays", partial(_kept, splits), FOR_ARRAYS)
     task.described = {name: _describe(value) for name, value in ({"inputs": inputs} | others).items()}
     return task
 

@@ -50,12 +50,18 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a task's loader returns. `classes` is empty for regression."""
+    """What a task's loader returns.
+
+    Attributes:
+        classes: names of the classes by number; empty for regression.
+        features: names of the inputs of a table's rows, in their order; empty where there are none.
+    """
 
     train: Split
     valid: Split
     test: Split
     classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +166,11 @@ class Task:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes by number; empty for regression."""
         return self.splits.classes
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs of a table's rows, in their order; empty for other data."""
+        return self.splits.features
 
     @property
     def is_classification(self) -> bool:

@@ -1,0 +1,273 @@
+"""Tasks from a CSV file: a column to predict from the others, of numbers and of texts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from archwright.core.errors import check_list, one_of
+from archwright.core.parts import part
+from archwright.tasks.array_data import FOR_ARRAYS, make_splits
+from archwright.tasks.task import BadData, Split, Splits, Task
+
+MISSING = frozenset(("", "?", "na", "n/a", "nan", "null", "none"))
+"""What a cell without a value holds, in letters of any case."""
+
+MOST_TEXTS = 100
+"""Different texts of a column at most: each becomes an input of its own."""
+
+MOST_CLASSES = 20
+"""Whole numbers as targets, if no more of them are different, are classes."""
+
+Floats = NDArray[np.float64]
+Table = Mapping[str, Sequence[str]]  # the cells of each column
+
+
+@part
+def csv_file(
+    path: str | Path,
+    target: str | None = None,
+    ignore: Sequence[str] = (),
+    regression: bool | None = None,
+    test: str | Path | None = None,
+    seed: int = 0,
+) -> Task:
+    """A task from a CSV file whose first line names the columns. Data is kept in memory.
+
+    A column of numbers is an input; where some are missing (empty, NA, NaN, null, none, ?), the mean of the training
+    split stands for them, and another input tells where. A column of texts becomes an input for each text, 1 where it
+    has that one; of a text that training doesn't have, all are 0. `Task.features` names the inputs in their order.
+
+    15 per cent of the rows become valid and, unless there is a file for it, another 15 per cent test; classes are
+    stratified by `seed`. Cells are separated by commas, semicolons, tabs or bars, whichever the first line has most of;
+    between semicolons numbers may have a decimal comma.
+
+    Args:
+        path: the file, in UTF-8.
+        target: the column to predict; None takes the last one.
+        ignore: columns to leave out, such as a number of the row, or a name.
+        regression: True if the target is a quantity, False if its values are classes. None looks: texts are classes, so
+            are whole numbers if no more than 20 are different, and any other numbers are quantities.
+        test: a file with the same columns; the official test data, if there is some.
+        seed: of the split.
+
+    Raises:
+        BadData: no such file, or no such column; on loading, a file that is no table, rows without a target, a column
+            of more than 100 different texts, or too few rows of a class.
+    """
+    check_list("ignore", ignore, "names of columns")
+    files = {"train": Path(path).expanduser()} | ({} if test is None else {"test": Path(test).expanduser()})
+    for file in files.values():
+        if not file.is_file():
+            raise BadData(f"there is no file {file}; give the path of a CSV file")
+    header = _header(files["train"])
+    for name in (*ignore, *(() if target is None else (target,))):
+        if name not in header:
+            raise BadData(f"{files['train']}: {one_of('column', name, header)}")
+    wanted = target or header[-1]
+    if wanted in ignore:
+        raise BadData(f"{files['train']}: the column {wanted!r} is to be predicted, and ignored: which? Give target=")
+    if len(set(header) - set(ignore)) < 2:
+        raise BadData(f"{files['train']} has nothing to predict {wanted!r} from: its columns are {', '.join(header)}")
+    loader = partial(_load, files, wanted, tuple(ignore), regression, seed)
+    return Task(files["train"].stem, loader, FOR_ARRAYS)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How the cells of a column become inputs.
+
+    Attributes:
+        texts: the texts that have an input each; None where cells are numbers.
+        comma: a comma may stand for the decimal point.
+    """
+
+    name: str
+    texts: tuple[str, ...] | None
+    comma: bool
+
+    @classmethod
+    def of(cls, name: str, cells: Sequence[str], where: str, comma: bool) -> Column:
+        """What the training data's cells make of it.
+
+        Raises:
+            BadData: too many different texts, or nothing at all.
+        """
+        known = sorted({cell for cell in cells if not _is_missing(cell)})
+        if not known:
+            raise BadData(f"{where}: the column {name!r} is empty; leave it out with ignore=")
+        if all(_number(cell, comma) is not None for cell in known):
+            return cls(name, None, comma)
+        if len(known) > MOST_TEXTS:
+            raise BadData(
+                f"{where}: the column {name!r} has {len(known)} different texts, such as {known[0]!r}; at most "
+                f"{MOST_TEXTS} become inputs: leave the column out with ignore=, or group its texts"
+            )
+        return cls(name, tuple(known), comma)
+
+    @property
+    def features(self) -> list[str]:
+        """The names of its inputs."""
+        return [self.name] if self.texts is None else [f"{self.name}={text}" for text in self.texts]
+
+    def encoded(self, cells: Sequence[str], where: str) -> Floats:
+        """(rows, inputs); a missing number is NaN.
+
+        Raises:
+            BadData: a text, or an infinite number, where numbers are.
+        """
+        if self.texts is not None:
+            return np.array([[float(cell == text) for text in self.texts] for cell in cells])
+        numbers = []
+        for row, cell in enumerate(cells, start=1):
+            number = np.nan if _is_missing(cell) else _number(cell, self.comma)
+            if number is None or np.isinf(number):
+                raise BadData(f"{where}: row {row} of the column {self.name!r} is {cell!r}; give a finite number")
+            numbers.append(number)
+        return np.array(numbers)[:, None]
+
+
+def _load(
+    files: Mapping[str, Path], target: str, ignore: tuple[str, ...], regression: bool | None, seed: int
+) -> Splits:
+    source = str(files["train"])
+    tables = {name: _read(file) for name, file in files.items()}
+    comma = _delimiter(files["train"]) == ";"
+    columns = [
+        Column.of(name, cells, source, comma)
+        for name, cells in tables["train"].items()
+        if name != target and name not in ignore
+    ]
+    quantity = regression if regression is not None else _is_quantity(tables["train"][target], comma)
+    pairs = {}
+    for name, table in tables.items():
+        for lacking in [column for column in (*(one.name for one in columns), target) if column not in table]:
+            raise BadData(f"{files[name]} lacks the column {lacking!r} of {source}")
+        inputs = np.hstack([column.encoded(table[column.name], str(files[name])) for column in columns])
+        # Where a number is missing is told beside it: what stands for it is known when the splits are.
+        given = np.hstack([np.nan_to_num(inputs), np.isnan(inputs)])
+        pairs[name] = (given, _targets(table[target], target, quantity, comma, str(files[name])))
+    splits = make_splits(pairs, None, seed, source=source)
+    return _filled(splits, [feature for column in columns for feature in column.features])
+
+
+def _filled(splits: Splits, names: Sequence[str]) -> Splits:
+    """Means of the training split in place of missing numbers, and an input for each column that lacks some there."""
+    values, missing = splits.train.inputs.double().chunk(2, dim=1)  # a missing number is 0 there
+    means = (values.sum(dim=0) / (1.0 - missing).sum(dim=0).clamp_min(1.0)).float()
+    lacking = missing.any(dim=0).nonzero()[:, 0]
+
+    def fill(split: Split) -> Split:
+        values, missing = split.inputs.chunk(2, dim=1)
+        filled = torch.where(missing > 0, means, values)
+        return Split(torch.cat([filled, missing[:, lacking]], dim=1), split.targets)
+
+    features = (*names, *(f"{names[place]} is missing" for place in lacking.tolist()))
+    return replace(
+        splits, train=fill(splits.train), valid=fill(splits.valid), test=fill(splits.test), features=features
+    )
+
+
+def _targets(cells: Sequence[str], name: str, quantity: bool, comma: bool, where: str) -> NDArray[Any]:
+    """Floating numbers for quantities, whole numbers or texts for classes."""
+    empty = next((row for row, cell in enumerate(cells) if _is_missing(cell)), None)
+    if empty is not None:
+        raise BadData(f"{where}: row {empty + 1} has no {name!r}, which is to be predicted; fill it or delete the row")
+    numbers = [_number(cell, comma) for cell in cells]
+    if quantity:
+        odd = next((row for row, number in enumerate(numbers) if number is None), None)
+        if odd is not None:
+            raise BadData(
+                f"{where}: row {odd + 1} of {name!r} is {cells[odd]!r}, no number: a regression needs numbers"
+            )
+        return np.array(numbers, dtype=float)
+    whole = [int(number) for number in numbers if number is not None and np.isfinite(number) and number == int(number)]
+    return np.array(whole) if len(whole) == len(cells) else np.array(cells)
+
+
+def _is_quantity(cells: Sequence[str], comma: bool) -> bool:
+    known = {cell for cell in cells if not _is_missing(cell)}
+    numbers = {number for cell in known if (number := _number(cell, comma)) is not None}
+    if len(numbers) == 0 or any(_number(cell, comma) is None for cell in known):
+        return False
+    return len(numbers) > MOST_CLASSES or any(number != round(number) for number in numbers if np.isfinite(number))
+
+
+def _number(cell: str, comma: bool) -> float | None:
+    for text in (cell, cell.replace(",", ".")) if comma else (cell,):
+        try:
+            return float(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.lower() in MISSING
+
+
+def _delimiter(path: Path) -> str:
+    return max(",;\t|", key=_first_line(path).count)
+
+
+def _first_line(path: Path) -> str:
+    return _text(path).lstrip().partition("\n")[0]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadData(f"{path} is no text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise BadData(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _header(path: Path) -> list[str]:
+    """The names of the columns.
+
+    Raises:
+        BadData: there are none, one without a name, or one twice.
+    """
+    rows = list(csv.reader([_first_line(path)], delimiter=_delimiter(path), skipinitialspace=True))
+    names = [name.strip() for name in (rows or [[]])[0]]
+    if len(names) < 2:
+        raise BadData(f"{path} has {len(names)} column(s): give the inputs and the target, cells apart by commas")
+    if all(_number(name, comma=True) is not None for name in names):
+        raise BadData(
+            f"{path}: the first line has numbers, {', '.join(names[:3])}, ...; write the columns' names there"
+        )
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise BadData(f"{path}: the first line has {name!r} {names.count(name)} times; give each column a name")
+    return names
+
+
+def _read(path: Path) -> Table:
+    """The columns of a file.
+
+    Raises:
+        BadData: a row of another length than the first one, or none at all.
+    """
+    names, text = _header(path), io.StringIO(_text(path), newline="")
+    rows: list[list[str]] = []
+    reader = csv.reader(text, delimiter=_delimiter(path), skipinitialspace=True)
+    try:
+        for row in reader:
+            if row and len(row) != len(names):
+                raise BadData(f"{path}: line {reader.line_num} has {len(row)} cells, and the first line {len(names)}")
+            rows += [[cell.strip() for cell in row]] if row else []
+    except csv.Error as error:
+        raise BadData(f"{path}: line {reader.line_num}: {error}") from None
+    if len(rows) < 2:
+        raise BadData(f"{path} has a first line and no rows")
+    return {name: [row[place] for row in rows[1:]] for place, name in enumerate(names)}
