@@ -10,12 +10,15 @@ import archwright as aw
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.rng import Streams
-from archwright.spaces.graphs import Graph
+from archwright.spaces.encodings import labelled_graph
+from archwright.spaces.graphs import PASSING, Graph
 from archwright.strategies import AutoKeras
 from archwright.strategies.auto_keras import (
+    SETS,
     EditDistance,
     Layers,
     distances,
+    embedded,
     layer_distance,
     layers_distances,
     skips_distance,
@@ -86,18 +89,46 @@ def test_layers_stand_in_topological_order_and_skips_pass_some_by():
     assert found.skips.tolist() == [[0.0, 4.0], [1.0, 2.0]]  # input to output; the first convolution to the third
 
 
-def test_the_kernel_is_symmetric_and_one_for_equals():
-    made, streams = aw.spaces.multibranch(), Streams(0)
-    some = [aw.spaces.sample(made, streams[n]) for n in range(6)]
-    kernel = EditDistance(made, 1.0)
+def test_the_kernel_is_positive_definite_where_the_edit_distance_is_not():
+    made, streams = aw.spaces.nasbench201(), Streams(0)
+    some = list(dict.fromkeys(aw.spaces.sample(made, streams[n]) for n in range(80)))
+    kernel, width = EditDistance(made, 1.0), np.array([3.0])
+    layers = [Layers.of(labelled_graph(made, one).without(PASSING)) for one in some]
+    edits = np.array([distances(one, layers, 1.0) for one in layers])
+    assert np.linalg.eigvalsh(kernel(width, edits))[0] < -0.1
+
     pairs = kernel.compare(some, some)
-    np.testing.assert_allclose(pairs, pairs.T, atol=1e-12)
-    like = kernel(np.array([2.0]), pairs)
+    like = kernel(width, pairs)
+    assert np.linalg.eigvalsh(like)[0] > -1e-9
     np.testing.assert_allclose(np.diag(like), 1.0)
-    np.testing.assert_allclose(like, np.exp(-((pairs / 2.0) ** 2)))
-    np.testing.assert_allclose(kernel.compare(some, some[:2]), pairs[:, :2])
-    np.testing.assert_allclose(kernel.compare(some[:2], some), pairs[:2])
-    assert kernel.compare([], some).shape == (0, 6)
+    assert (pairs <= edits + 1e-9).all()  # nearest distances differ by no more than the networks do
+    assert np.corrcoef(pairs.ravel(), edits.ravel())[0, 1] > 0.8
+    np.testing.assert_allclose(kernel.compare(some, some[:9]), pairs[:, :9], atol=1e-7)
+    np.testing.assert_allclose(kernel(np.array([2.0]), pairs), np.exp(-((pairs / 2.0) ** 2)))
+
+
+def test_points_are_distances_to_sets_that_only_grow():
+    far = np.abs(np.subtract.outer(np.arange(40.0) ** 2, np.arange(40.0) ** 2))
+
+    def points(known):
+        found = embedded(far[:known])
+        return found * np.sqrt(found.shape[1])
+
+    np.testing.assert_allclose(points(1), np.repeat(far[:1].T, SETS, axis=1))  # one is known: each set holds it
+    for known in (2, 9, 33):
+        found = points(known)
+        np.testing.assert_allclose(found[:, :SETS], np.repeat(far[:known].min(axis=0)[:, None], SETS, axis=1))
+        if known <= 9:
+            nearest = [far[list(taken)].min(axis=0) for taken in subsets(known)]
+            assert all(any(np.allclose(column, one) for one in nearest) for column in found.T)
+    few, many = points(33), points(40)  # of as many sizes
+    same = slice(0, 3 * SETS)  # sets so large that none is empty
+    assert (many[:, same] <= few[:, same] + 1e-9).all()  # as more is known, the nearest is no further
+
+
+def subsets(known):
+    """All sets of known ones."""
+    return [taken for size in range(1, known + 1) for taken in itertools.combinations(range(known), size)]
 
 
 def test_it_asks_for_the_lowest_bound_that_it_can_reach():

@@ -35,7 +35,8 @@ STEP = 1e-6
 class Kernel(Protocol):
     """How alike two items are: 1 for an item and itself, whatever the parameters.
 
-    Its matrix need not be positive semi-definite: `GaussianProcess` raises the diagonal where that is needed.
+    Its matrix need not be positive semi-definite: elsewhere `GaussianProcess` raises the diagonal, as if each item
+    varied by so much for itself.
     """
 
     @property
@@ -80,15 +81,19 @@ class GaussianProcess:
         return self._condition(list(items), standardised, parameters)
 
     def predict(self, items: Sequence[Any]) -> tuple[Array, Array]:
-        """Mean and standard deviation of the function without noise at each item, in the targets' units: (m,), (m,)."""
+        """Mean and standard deviation of the function without noise at each item, in the targets' units: (m,), (m,).
+
+        An item is taken for a new one: with an indefinite kernel, one that is known isn't known better than that.
+        """
         mean, reduced = self._reduced(items)
-        variance = self.parameters[-2] - np.einsum("nm,nm->m", reduced, reduced)
+        variance = self.parameters[-2] + self._lift - np.einsum("nm,nm->m", reduced, reduced)
         return mean, np.sqrt(np.maximum(variance, 1e-12)) * self._spread
 
     def posterior(self, items: Sequence[Any]) -> tuple[Array, Array]:
         """Mean and covariance of the function without noise at the items, in the targets' units: (m,), (m, m)."""
         mean, reduced = self._reduced(items)
         prior = self.parameters[-2] * self.kernel(self.parameters[:-2], self.kernel.compare(items, items))
+        prior[np.diag_indices_from(prior)] += self._lift
         return mean, (prior - reduced.T @ reduced) * self._spread**2
 
     def sample(self, items: Sequence[Any], rng: Generator, count: int = 1) -> Array:
@@ -116,7 +121,7 @@ class GaussianProcess:
         pairs = self.kernel.compare(items, items)
         self.parameters = self._optimised(pairs) if parameters is None else np.asarray(parameters, dtype=float)
         gram = self._gram(self.kernel(self.parameters[:-2], pairs), self.parameters)
-        self._factor, self._weights = self._factored(gram, float(self.parameters[-1]))
+        self._factor, self._weights, self._lift = self._factored(gram, float(self.parameters[-1]))
         self.likelihood = self._likelihood(self._factor, self._weights)
         return self
 
@@ -132,19 +137,21 @@ class GaussianProcess:
         gram[np.diag_indices_from(gram)] += parameters[-1] + JITTER * parameters[-2]
         return gram
 
-    def _factored(self, gram: Array, noise: float) -> tuple[Array, Array]:
-        """The Cholesky factor L, and the weights K^-1 y.
+    def _factored(self, gram: Array, noise: float) -> tuple[Array, Array, float]:
+        """The Cholesky factor L, the weights K^-1 y, and by how much the diagonal was raised.
 
         Where the Gram matrix is not positive definite, its diagonal is raised until the noise is its smallest
         eigenvalue, as it would be if the kernel were positive semi-definite.
         """
+        lift = 0.0
         try:
             factor: Array = cholesky(gram, lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             smallest = float(eigvalsh(gram, subset_by_index=(0, 0))[0])
             least = max(noise, LEAST * float(np.mean(np.diag(gram))))
-            factor = cholesky(gram + (least - smallest) * np.eye(len(gram)), lower=True, check_finite=False)
-        return factor, cho_solve((factor, True), self._targets, check_finite=False)
+            lift = least - smallest
+            factor = cholesky(gram + lift * np.eye(len(gram)), lower=True, check_finite=False)
+        return factor, cho_solve((factor, True), self._targets, check_finite=False), lift
 
     def _likelihood(self, factor: Array, weights: Array) -> float:
         constant = 0.5 * len(weights) * np.log(2.0 * np.pi)
@@ -172,7 +179,7 @@ class GaussianProcess:
         """The negative logarithm of the marginal likelihood and its gradient (equation 5.9)."""
         parameters = np.exp(logs)
         like = self.kernel(parameters[:-2], pairs)
-        factor, weights = self._factored(self._gram(like, parameters), float(parameters[-1]))
+        factor, weights, _ = self._factored(self._gram(like, parameters), float(parameters[-1]))
         inverse = cho_solve((factor, True), np.eye(len(like)), check_finite=False)
         pull = np.outer(weights, weights) - inverse  # the derivative by the Gram matrix, twice
         gradient = np.empty(len(logs))
