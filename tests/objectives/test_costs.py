@@ -93,6 +93,24 @@ def test_measuring_leaves_the_mode_as_it_was():
     assert made.training
 
 
+def test_what_the_cpu_fuses_is_counted_and_the_switches_are_put_back():
+    def encoder():
+        return nn.Sequential(nn.Flatten(1, 2), nn.TransformerEncoderLayer(10, 2, 16, batch_first=True))
+
+    def switches():
+        return torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled, enabled(), enabled_math()
+
+    enabled, enabled_math = torch.backends.cuda.flash_sdp_enabled, torch.backends.cuda.math_sdp_enabled
+    before = switches()
+    with torch.device("meta"):
+        shapes = encoder()
+    for cost in (aw.Flops(), aw.Memory()):
+        assert cost.measure(encoder(), SIGNATURE) == cost.measure(shapes, SIGNATURE)
+        with pytest.raises(RuntimeError):
+            cost.measure(nn.Sequential(nn.Linear(3, 3)), SIGNATURE)
+    assert switches() == before
+
+
 def test_hypervolume_by_counting_grid_cells():
     rng = np.random.default_rng(0)
     for objectives in (1, 2, 3):

@@ -1,3 +1,5 @@
+from collections import OrderedDict, namedtuple
+
 import pytest
 import torch
 
@@ -104,6 +106,16 @@ def test_what_a_factory_asks_when_all_is_open():
     assert current(arguments["width"]) == 8
     assert running([1, 2, 3], arguments["blocks"]) == [1, 2]
     assert share(arguments["flag"]) == 0.75
+
+
+def test_containers_keep_their_types_with_choices_left_open():
+    layer = namedtuple("layer", "kernel width")
+    space = Space(keep, one=layer(3, Choice(2, 4)), other=OrderedDict(a=Choice(1, 2)))
+    arguments, found = opened(space)
+    assert arguments["one"].kernel == 3
+    assert arguments["one"].width is found["one[1]"]
+    assert type(arguments["other"]) is OrderedDict
+    assert arguments["other"] == {"a": found["other.a"]}
 
 
 def test_a_real_can_not_be_left_open():

@@ -1,4 +1,6 @@
+from collections import OrderedDict, defaultdict
 from functools import partial
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -62,11 +64,64 @@ def test_choices_inside_partials_and_tuples_are_found():
     assert isinstance(made, tuple)
 
 
+class Layer(NamedTuple):
+    kernel: int
+    width: Any
+
+
+def test_containers_keep_their_types():
+    layer = Layer(3, aw.Choice(2, 4))
+    space = aw.Space(Net, width=8, blocks=[layer, OrderedDict(a=aw.Choice(1, 2)), defaultdict(list, b=layer)])
+    named, ordered, with_default = space.resolve(list(aw.spaces.enumerate_all(space))[-1])["blocks"]
+    assert (named.kernel, named.width, with_default["b"].width) == (3, 4, 4)
+    assert type(ordered) is OrderedDict
+    assert ordered == {"a": 2}
+    assert with_default["new"] == []
+    assert layer.width.options == (2, 4)
+
+
+class Deep(Net):
+    def __init__(self, signature, width, depth=1):
+        super().__init__(signature, width * depth)
+
+    @staticmethod
+    def excluded(width, depth=1):
+        return "too wide" if width * depth > 48 else None
+
+    @staticmethod
+    def graph(width, depth=1):
+        return aw.spaces.Graph((f"{width * depth}",), ())
+
+
+def test_a_partial_as_factory_is_the_function_with_some_arguments_given():
+    deep = aw.Space(partial(Deep, depth=3), width=aw.Choice(16, 32))
+    same = aw.Space(Deep, depth=3, width=aw.Choice(16, 32))
+    (architecture,) = aw.spaces.enumerate_all(deep)
+    assert deep.graph(architecture).labels == ("48",)
+    assert deep.build(architecture, SIGNATURE).body[1].out_features == 48
+    assert deep.declaration() == same.declaration()
+    assert deep.declaration() != aw.Space(partial(Deep, depth=2), width=aw.Choice(16, 32)).declaration()
+
+
+def test_what_a_partial_gives_may_be_open_or_given_anew():
+    assert aw.spaces.size(aw.Space(partial(Deep, depth=aw.Choice(1, 2)), width=8)) == 2
+    assert aw.Space(partial(Deep, depth=3), width=8, depth=1).choices == {"depth": 1, "width": 8}
+
+
+def test_a_partial_that_says_what_it_computes_speaks_for_itself():
+    factory = partial(Deep, depth=3)
+    factory.graph = lambda width: aw.spaces.Graph(("own",), ())
+    space = aw.Space(factory, width=16)
+    assert space.graph(Architecture(())).labels == ("own",)
+    assert space.build(Architecture(()), SIGNATURE).body[1].out_features == 48
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: aw.Space(Net, widht=3), "did you mean width"),
         (lambda: aw.Space(Net), "needs the argument 'width'"),
+        (lambda: aw.Space(partial(plain, 3)), r"name the arguments of the partial, functools.partial\(plain, name=..."),
     ],
 )
 def test_choices_that_do_not_fit_the_factory(make, words):

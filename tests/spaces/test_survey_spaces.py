@@ -52,6 +52,13 @@ def test_metaqnn_reads_at_most_8_by_8_pixels_densely(side, seen):
     assert network.head[2].in_features == 4 * seen * seen
 
 
+def test_metaqnn_needs_no_numbers_to_be_built():
+    space = aw.spaces.metaqnn(filters=(4,), units=(6,))
+    with torch.device("meta"):
+        network = space.build(decided(space, {"dense": "6"}), SIGNATURE)
+    assert network(torch.empty(2, 3, 16, 16, device="meta")).shape == (2, 10)
+
+
 def test_pnas_has_136_different_cells_of_one_block_among_256():
     space = aw.spaces.pnas(blocks=1)
     everything = list(aw.spaces.enumerate_all(space))
@@ -214,6 +221,34 @@ def test_cgp_joins_what_differs_in_size_and_channels():
         torch.testing.assert_close(network(x), network.head(both))
 
 
+def test_cgp_tells_the_order_of_a_concatenation_which_a_sum_may_see():
+    space = aw.spaces.cgp(rows=2, columns=3, levels_back=3, filters=(4,))
+
+    def summed(first, second):
+        """convolution(image) + the concatenation of two others, which has more channels."""
+        words = {"nodes[0].function": "convolution_4_3", "nodes[1].function": "convolution_4_5"}
+        words |= {"nodes[2].function": "concat", "nodes[2].inputs[0]": first, "nodes[2].inputs[1]": second}
+        words |= {"nodes[3].function": "convolution_4_3", "nodes[4].function": "sum", "output": "5"}
+        return decided(space, words | {"nodes[4].inputs[0]": "3", "nodes[4].inputs[1]": "4"})
+
+    def flipped(architecture):
+        swapped = architecture.as_dict()
+        one, other = (f"nodes[4].inputs[{place}]" for place in range(2))
+        swapped[one], swapped[other] = swapped[other], swapped[one]
+        return aw.spaces.trace(space, lambda name, _: swapped[name])
+
+    def computed(architecture):
+        other = space.build(architecture, SIGNATURE).eval()
+        other.load_state_dict(weights)
+        return other(x)
+
+    network, x = space.build(summed("1", "2"), SIGNATURE).eval(), torch.randn(2, 3, 16, 16)
+    weights, answer = network.state_dict(), network(x)
+    for other, same in ((flipped(summed("1", "2")), True), (summed("2", "1"), False)):
+        assert (space.key(other) == space.key(summed("1", "2"))) == same
+        assert torch.allclose(computed(other), answer) == same
+
+
 def test_residual_blocks_of_cgp_add_their_input():
     space = aw.spaces.cgp(rows=1, columns=1, levels_back=1, filters=(4,), kernels=(3,), block="residual")
     network = space.build(decided(space, {"output": "1"}), SIGNATURE).eval()
@@ -233,6 +268,12 @@ def test_autonet_takes_vectors_and_opens_an_activations_settings_with_it():
     assert len(names["ScaledTanh"]) == 2
     network = space.build(decided(space, {"layers.times": 2}), aw.Signature((7,), 3))
     assert network(torch.randn(5, 7)).shape == (5, 3)
+
+
+def test_autonet_refuses_text():
+    space = aw.spaces.autonet()
+    with pytest.raises(aw.ArchwrightError, match=r"numbers, .* are tokens; for text there are darts_rnn"):
+        space.build(decided(space, {}), aw.Signature((6,), 7, vocabulary=7, positions=(6,)))
 
 
 def paths(motif):

@@ -139,6 +139,19 @@ def test_measuring_leaves_the_network_and_the_random_numbers_alone():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+class Careful(Net):
+    def forward(self, x):
+        if torch.isnan(x).any():
+            raise ValueError("an input is no number")
+        return super().forward(x)
+
+
+def test_what_can_not_run_without_numbers_is_measured_all_the_same():
+    choices = {"ops": [aw.Choice(keep, convolution)], "last": keep}
+    plain, careful = (OpenNetwork(aw.Space(factory, **choices), SIGNATURE) for factory in (Net, Careful))
+    assert candidate_costs(careful, Flops()) == candidate_costs(plain, Flops())
+
+
 def test_latencies_are_a_table_of_times():
     network = OpenNetwork(nested(), SIGNATURE)
     table = candidate_costs(network, Latency(batch_size=64, repetitions=5, warmup=2))

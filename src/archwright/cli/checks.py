@@ -99,7 +99,7 @@ def check_budget(budget: Budget, strategy: Any, task: Task) -> None:
 
 def check_pair(space: Any, task: Task) -> None:
     """Whether the library's space makes networks for such data at all; the user's own are tried in workers only."""
-    from archwright.estimators.training import sketch
+    from archwright.estimators.costing import costs_of
 
     if not rebuildable(describe(space)):
         return
@@ -107,7 +107,7 @@ def check_pair(space: Any, task: Task) -> None:
     streams = Streams(0)
     for number in range(5):  # one may be too deep for the images, five hardly
         try:
-            sketch(space, aw.spaces.sample(space, streams[number]), task.signature)
+            costs_of(space, aw.spaces.sample(space, streams[number]), task.signature, [aw.Parameters()])  # builds it
             return
         except ArchwrightError as error:
             last = error

@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -50,7 +52,8 @@ class Parameters:
 class Flops:
     """Floating-point operations of one example's forward pass by torch's counter.
 
-    A multiply-add counts as two; convolutions and matrix products count, element-wise work does not.
+    A multiply-add counts as two; convolutions and matrix products count, element-wise work does not. On the CPU as on
+    the meta device: what is fused there, such as attention and LSTMs, is counted product by product.
     """
 
     metric: ClassVar[str] = "flops"
@@ -58,8 +61,9 @@ class Flops:
 
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Operations for one example."""
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            _in_evaluation(network, lambda: network(example(network, signature, 1)))
+        inputs = example(network, signature, 1)
+        with FlopCounterMode(display=False) as counter, torch.no_grad(), _unfused(inputs.device):
+            _in_evaluation(network, lambda: network(inputs))
         return float(counter.get_total_flops())
 
 
@@ -68,7 +72,8 @@ class Memory:
     """Peak memory of activations in a forward pass without gradients, in units of 10**6 bytes.
 
     Counted from the sizes of the tensors alive at once, the input included and the weights not, so it is a
-    property of the network and not of a device's allocator.
+    property of the network and not of a device's allocator. (Recurrent layers alone differ: on the CPU they multiply
+    all steps' inputs at once, on the meta device each step's when it is due.)
     """
 
     batch_size: int = 1
@@ -78,7 +83,7 @@ class Memory:
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Millions of bytes."""
         inputs = example(network, signature, self.batch_size)
-        with _LiveBytes(network) as live, torch.no_grad():
+        with _LiveBytes(network) as live, torch.no_grad(), _unfused(inputs.device):
             live.add(inputs)
             _in_evaluation(network, lambda: network(inputs))
         return float(live.peak / 1e6)
@@ -123,6 +128,7 @@ class Latency:
 
 
 Result = TypeVar("Result")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def example(network: nn.Module, signature: Signature, batch_size: int) -> Tensor:
@@ -132,6 +138,30 @@ def example(network: nn.Module, signature: Signature, batch_size: int) -> Tensor
     return torch.zeros(batch_size, *signature.input_shape, dtype=kind, device=device)
 
 
+def by_shapes(make: Callable[[], Network], measure: Callable[[Network], Result]) -> Result:
+    """What `measure` says of a network, from shapes alone where that will do.
+
+    On the `meta` device building and running cost nothing, but there are no numbers either: a constructor that reads
+    some off a tensor can't run there, nor can a network that holds arrays of NumPy, or looks whether an input is
+    finite. Such a network is built for real. If it runs on `meta` then, it is measured there, and else on the CPU.
+
+    Raises:
+        Exception: what `make` and `measure` raise on the CPU.
+    """
+
+    def shaped() -> Network:
+        with torch.device("meta"):
+            return make()
+
+    def moved() -> Network:
+        return make().to("meta")
+
+    for attempt in (shaped, moved):
+        with suppress(Exception):  # whatever it is: a network that is wrong says so on the CPU, in its own words
+            return measure(attempt())
+    return measure(make())
+
+
 def _in_evaluation(network: nn.Module, measure: Callable[[], Result]) -> Result:
     was_training = network.training
     network.eval()
@@ -139,6 +169,26 @@ def _in_evaluation(network: nn.Module, measure: Callable[[], Result]) -> Result:
         return measure()
     finally:
         network.train(was_training)
+
+
+@contextmanager
+def _unfused(device: torch.device) -> Iterator[None]:
+    """Inside, networks on the CPU run the operations that they run on the meta device.
+
+    What is fused is one operation, which hides its products and what it holds from whoever watches.
+    """
+    if device.type == "meta":  # nothing is fused there, and the switches are the whole process'
+        yield
+        return
+    attention, recurrent = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
+    torch.backends.mha.set_fastpath_enabled(False)
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]  # `flags` would set TF32 too, and warn of it
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(attention)
+        torch.backends.mkldnn.enabled = recurrent
 
 
 class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]

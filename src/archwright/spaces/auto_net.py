@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archwright.core.choices import Choice, Integer, Real, Repeat
+from archwright.core.errors import ArchwrightError
 from archwright.core.parts import part
 from archwright.core.signature import Signature
 from archwright.spaces import ops
@@ -50,6 +51,12 @@ class AutoNet(nn.Module):
 
     def __init__(self, signature: Signature, layers: Sequence[Layer], output_dropout: float) -> None:
         super().__init__()
+        if signature.vocabulary:
+            raise ArchwrightError(
+                f"this space builds networks for numbers, but the task's examples, of shape {signature.input_shape}, "
+                "are tokens; for text there are darts_rnn (--space darts_rnn) and enas_rnn; else give a space of your "
+                "own: archwright.Space(YourModule, ...)"
+            )
         wide = prod(signature.input_shape)
         body: list[nn.Module] = [nn.Flatten()]
         for layer in layers:

@@ -113,7 +113,9 @@ class Cartesian(nn.Module):
         places = {number: place for place, number in enumerate(numbers)}
         labels = ("input", *(nodes[number - 1]["function"]["name"] for number in numbers[1:]), "output")
         edges = [
-            (places[source], places[number], "") for number in numbers[1:] for source in inputs_of(nodes[number - 1])
+            (places[source], places[number], role)
+            for number in numbers[1:]
+            for source, role in zip(inputs_of(nodes[number - 1]), _roles(nodes[number - 1]), strict=False)
         ]
         return Graph(labels, (*edges, (places[output], len(numbers), "")))
 
@@ -121,6 +123,11 @@ class Cartesian(nn.Module):
 def inputs_of(node: Node) -> list[int]:
     """What a node reads: 0 is the image, n the n-th node."""
     return list(node["inputs"][: node["function"].get("arity", 1)])
+
+
+def _roles(node: Node) -> tuple[str, str]:
+    """What tells a node's inputs apart: a sum of unequal channels shows which came first in a concatenation."""
+    return ("main", "skip") if node["function"]["name"] == "concat" else ("", "")
 
 
 def active(nodes: Sequence[Node], output: int) -> list[int]:

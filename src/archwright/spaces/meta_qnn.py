@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from archwright.core.choices import Choice, Integer, Repeat
@@ -33,16 +32,16 @@ class MetaQNN(nn.Module):
     def __init__(self, signature: Signature, layers: Sequence[Layer], dense: Dense) -> None:
         super().__init__()
         channels = image_channels(signature)
-        sides = torch.tensor(signature.input_shape[1:])
+        sides = list(signature.input_shape[1:])
         body: list[nn.Module] = []
         for layer in layers:
             window = layer.get("window", {"kernel": layer.get("kernel"), "stride": 1})
             wanted = signature.channels(layer["filters"]) if "filters" in layer else channels
             body.append(layer["op"](channels, wanted, window["stride"], kernel=window["kernel"]))
-            channels, sides = wanted, -(-sides // window["stride"])
+            channels, sides = wanted, [-(-side // window["stride"]) for side in sides]
         self.body = nn.Sequential(*body)
         units = [signature.channels(count) for count in _units(dense)]
-        seen = sides.clamp(max=LARGEST).tolist()
+        seen = [min(side, LARGEST) for side in sides]
         head: list[nn.Module] = [nn.AdaptiveAvgPool2d(tuple(seen) if units else 1), nn.Flatten()]
         wide = channels * seen[0] * seen[1] if units else channels
         for count in units:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from archwright.core.choices import BadSpace, Choice, Integer, Members, Real, Repeat, Subset
 from archwright.core.errors import ArchwrightError
-from archwright.spaces.space import Space, branches
+from archwright.spaces.space import Space, branches, rebuilt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -225,12 +225,7 @@ def _opened(
         return known
     if isinstance(tree, dict | list | tuple | partial):
         parts = [_opened(part, name + suffix, scope, found, make, optional) for suffix, part in branches(tree)]
-        if isinstance(tree, dict):
-            return dict(zip(tree, parts, strict=True))
-        if isinstance(tree, partial):
-            count = len(tree.args)
-            return partial(tree.func, *parts[:count], **dict(zip(tree.keywords, parts[count:], strict=True)))
-        return tuple(parts) if isinstance(tree, tuple) else parts
+        return rebuilt(tree, parts)
     return tree
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import inspect
@@ -27,7 +28,8 @@ class Space:
 
     `Space(MyNet, width=Choice(16, 32))` builds `MyNet(signature, width=16)`. The factory is any class or function;
     its first argument is the task's `Signature` if it is named `signature`, and is left out otherwise.
-    Arguments nest choices in dicts, lists, tuples and `functools.partial`, to any depth.
+    Arguments nest choices in dicts, lists, tuples and `functools.partial`, to any depth; dicts and NamedTuples keep
+    their types. `Space(partial(MyNet, depth=3), width=Choice(16, 32))` is `Space(MyNet, depth=3, width=...)`.
 
     A factory may say more, by attributes that take the same arguments less the signature:
     `graph(**arguments) -> Graph` is what an architecture computes, so that equal networks are recognised and cells can
@@ -36,12 +38,14 @@ class Space:
     `morphs(**arguments)` yields (kind, arguments) of what a function-preserving change reaches, see `spaces.morphing`.
 
     Raises:
-        BadSpace: the factory takes no argument of such a name, or lacks one.
+        BadSpace: the factory takes no argument of such a name, or lacks one; or it is a partial with arguments that
+            are not named.
     """
 
     made_by: dict[str, Any]
 
     def __init__(self, factory: Callable[..., Any], /, **choices: Any) -> None:
+        factory, choices = _unwrapped(factory, choices)
         self.factory = factory
         self.choices = choices
         self.takes_signature = _check_arguments(factory, choices)
@@ -147,6 +151,25 @@ def branches(tree: Any) -> Iterator[tuple[str, Any]]:
             yield f".{key}", part
 
 
+def rebuilt(tree: Any, parts: list[Any]) -> Any:
+    """A container of the kind of `tree`, with `parts` in the places that `branches` gives."""
+    if isinstance(tree, dict):
+        made = dict(zip(tree, parts, strict=True))
+        if type(tree) is dict:
+            return made
+        other = copy.copy(tree)  # an OrderedDict, or one with a default
+        for key, value in made.items():
+            other[key] = value
+        return other
+    if isinstance(tree, partial):
+        count = len(tree.args)
+        return partial(tree.func, *parts[:count], **dict(zip(tree.keywords, parts[count:], strict=True)))
+    if isinstance(tree, tuple):
+        named = getattr(tree, "_make", None)  # a NamedTuple's, whose fields the factory may ask for
+        return tuple(parts) if named is None else named(parts)
+    return parts
+
+
 def _resolve(tree: Any, name: str, decide: Decide, scope: Scope) -> Any:
     """`tree` with every choice replaced by what it was decided to be."""
     kind = type(tree)
@@ -179,13 +202,7 @@ def _resolve(tree: Any, name: str, decide: Decide, scope: Scope) -> Any:
     if kind is list:  # the commonest container, and a search walks thousands of times a second
         return [_resolve(part, f"{name}[{index}]", decide, scope) for index, part in enumerate(tree)]
     if isinstance(tree, _CONTAINERS):
-        parts = [_resolve(part, name + suffix, decide, scope) for suffix, part in branches(tree)]
-        if isinstance(tree, dict):
-            return dict(zip(tree, parts, strict=True))
-        if isinstance(tree, partial):
-            positional = len(tree.args)
-            return partial(tree.func, *parts[:positional], **dict(zip(tree.keywords, parts[positional:], strict=True)))
-        return tuple(parts) if isinstance(tree, tuple) else parts
+        return rebuilt(tree, [_resolve(part, name + suffix, decide, scope) for suffix, part in branches(tree)])
     return tree
 
 
@@ -209,6 +226,19 @@ def _declared(tree: Any, seen: dict[int, int]) -> Any:
 
 _CONTAINERS = (dict, list, tuple, partial, Choice, Integer, Real, Repeat)
 """What can hold something open. (A tuple of types: building a union at each visit would cost more than the visit.)"""
+
+
+def _unwrapped(factory: Callable[..., Any], choices: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Of a partial the function itself, which may carry `graph` and the like, with all of its arguments.
+
+    A partial with attributes of its own stays: these take what is open beside it, and no more.
+    """
+    if not isinstance(factory, partial) or vars(factory):
+        return factory, choices
+    if factory.args:
+        name = label(factory.func)
+        raise BadSpace(f"name the arguments of the partial, functools.partial({name}, name=...), or give them to Space")
+    return factory.func, {**factory.keywords, **choices}
 
 
 def _check_arguments(factory: Callable[..., Any], choices: dict[str, Any]) -> bool:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from archwright.core.choices import BadSpace
 from archwright.core.signature import Signature
-from archwright.objectives.costs import example
+from archwright.objectives.costs import by_shapes, example
 
 if TYPE_CHECKING:
     from archwright.objectives.costs import Cost
@@ -45,7 +44,16 @@ def candidate_costs(network: OpenNetwork, cost: Cost) -> list[CandidateCosts]:
     cost has to add up over ops, as parameters, FLOPs and, more or less, latency do. Choices that are no ops, such as
     widths and depths, count as they are when all is open. Nothing of `network` is changed: a twin is measured.
     """
-    twin = _twin(network, cost)
+
+    def twin() -> OpenNetwork:
+        return type(network)(network.space, network.signature)
+
+    with torch.random.fork_rng([]):
+        return _measured(twin(), cost) if cost.needs_device else by_shapes(twin, lambda made: _measured(made, cost))
+
+
+def _measured(twin: OpenNetwork, cost: Cost) -> list[CandidateCosts]:
+    """`candidate_costs` of a network that may be changed."""
     ops: dict[nn.Module, Mixed] = {mixed: mixed for mixed in twin.mixed}
     calls = _calls(twin, example(twin, twin.signature, getattr(cost, "batch_size", 1)))
     found: dict[tuple[tuple[tuple[str, int], ...], str], list[float]] = {}
@@ -88,18 +96,6 @@ def expected(costs: Sequence[CandidateCosts], probabilities: Mapping[str, Tensor
 def _vector(costs: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Made once: a copy at each step would make a GPU wait."""
     return torch.tensor(costs, dtype=dtype, device=device)
-
-
-def _twin(network: OpenNetwork, cost: Cost) -> OpenNetwork:
-    """A network that may be measured, where that costs nothing if possible."""
-    with torch.random.fork_rng([]):
-        if cost.needs_device:
-            return type(network)(network.space, network.signature)
-        try:
-            with torch.device("meta"):
-                return type(network)(network.space, network.signature)
-        except BadSpace:  # a constructor that computes with its weights can't be built there
-            return type(network)(network.space, network.signature)
 
 
 def _calls(network: OpenNetwork, inputs: Tensor) -> dict[nn.Module, list[Call]]:
