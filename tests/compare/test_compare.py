@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import archwright as aw
+from archwright.benchmarks import Benchmark, Table
 from archwright.compare.comparing import Plan
 from archwright.compare.measuring import Outcome, measure
 from archwright.compare.statistics import ranking
@@ -149,6 +150,91 @@ def test_a_loss_is_made_small():
     assert comparison.lines[0].scores["small"].mean == pytest.approx(1.5)
     assert comparison.terms["judges"]["small"]["optimum"] == pytest.approx(1.5)
     assert comparison.curves("small", "evaluations").bands["in-order"].mean[-1] == pytest.approx(0.0)
+
+
+def test_seeds_without_a_score_are_left_out_and_told():
+    benchmark = small(valid_accuracy=np.arange(25) / 100)  # in order: the last of a search wins
+    gaps = np.where(np.arange(25) < 23, benchmark.table.columns["test_accuracy"], np.nan)
+    empty = replace(
+        benchmark, table=replace(benchmark.table, columns={**benchmark.table.columns, "test_accuracy": gaps})
+    )
+    comparison = aw.compare(empty, [InOrder()], seeds=12, evaluations=4, jobs=1)
+    finals = comparison.finals("small")
+    lost = np.flatnonzero(np.isnan(finals["random"]))
+    assert 0 < len(lost) < 12
+    assert not np.isnan(finals["in-order"]).any()
+    assert comparison.unjudged("small") == {int(seed): ["random"] for seed in lost}
+    kept = {name: np.delete(scores, lost) for name, scores in finals.items()}
+    assert comparison.rankings["small"] == ranking(kept)  # not: worse than the worst
+    for line in comparison.lines:
+        assert line.scores["small"].mean == pytest.approx(kept[line.strategy].mean())
+        assert line.winnerless == 0
+    told = (
+        f"has no test_accuracy for some winners ({len(lost)} of random search): their seeds, {len(lost)} of 12, are in"
+    )
+    assert any(told in sentence for sentence in verdict(comparison))
+
+
+def test_a_judge_without_a_row_has_no_score_and_says_so():
+    benchmark = small(valid_accuracy=np.arange(25) / 100)
+    half = replace(
+        benchmark, table=Table(benchmark.table.columns, lambda it: row(it) if row(it) < 20 else None, architecture)
+    )
+    comparison = aw.compare(benchmark, [InOrder()], seeds=12, evaluations=4, also={"half": half}, jobs=1)
+    lost = [seed for seed, outcome in enumerate(comparison.of("random")) if outcome.incumbents[-1].value >= 0.2]
+    assert 0 < len(lost) < 12
+    assert comparison.unjudged("half") == {seed: ["random"] for seed in lost}
+    assert comparison.unjudged("small") == {}
+    assert comparison.rankings["half"].seeds == 12 - len(lost)
+    assert any(sentence.startswith("The table of half has no test_accuracy") for sentence in verdict(comparison))
+
+
+def test_a_judge_that_knows_no_winner_concludes_nothing():
+    benchmark = small(valid_accuracy=np.arange(25) / 100)
+    scores = np.where(np.arange(25) < 1, 0.5, np.nan)
+    bare = replace(
+        benchmark, table=replace(benchmark.table, columns={**benchmark.table.columns, "test_accuracy": scores})
+    )
+    comparison = aw.compare(bare, [InOrder(3)], seeds=4, evaluations=5, jobs=1)
+    assert verdict(comparison)[0] == "On no seed has every winner a test score, so nothing can be compared."
+    json.dumps(comparison.as_json(), allow_nan=False)
+
+
+def test_the_optimum_keeps_the_constraints():
+    """Of a judge's table it is among the rows that the searched table says are inside; their order may differ."""
+    order = np.arange(25)
+    benchmark = small(valid_accuracy=order / 100, test_accuracy=order / 50, parameters=order * 1.0)
+    other = Benchmark(
+        "other",
+        benchmark.space,
+        Table({"valid_accuracy": order / 100, "test_accuracy": 1 - order / 100}, lambda it: 24 - row(it), backwards),
+    )
+    comparison = aw.compare(
+        benchmark,
+        [aw.strategies.Exhaustive()],
+        objectives=["valid_accuracy", "parameters <= 7"],
+        seeds=2,
+        evaluations=25,
+        also=[other],
+        jobs=1,
+    )
+    assert comparison.terms["optimum"] == pytest.approx(0.07)
+    found = {name: judge["optimum"] for name, judge in comparison.terms["judges"].items()}
+    assert found == {"small": pytest.approx(0.14), "other": pytest.approx(1 - 17 / 100)}
+    for judge in found:
+        assert comparison.curves(judge, "evaluations").bands["exhaustive"].mean[-1] == pytest.approx(0.0)
+    with pytest.raises(aw.ArchwrightError, match="no architecture of small that keeps the constraints"):
+        aw.compare(benchmark, [RANDOM], objectives=["valid_accuracy", "parameters <= -1"], seeds=2, evaluations=3)
+
+
+def backwards(index):
+    return architecture(24 - index)
+
+
+def test_one_strategy_alone_is_whole_json():
+    found = aw.compare(small(), [RANDOM], seeds=3, evaluations=3, jobs=1).as_json()
+    assert found["rankings"]["small"]["critical_difference"] is None
+    json.dumps(found, allow_nan=False)
 
 
 def without_clock(comparison):

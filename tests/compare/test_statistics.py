@@ -133,6 +133,13 @@ def test_who_found_no_winner_is_worst():
     assert ranking({"a": np.full(3, np.nan), "b": np.full(3, np.nan)}).pairs[0].p == 1.0
 
 
+def test_without_a_seed_or_a_rival_there_is_nothing_to_tell():
+    empty = ranking({"a": np.array([]), "b": np.array([])})
+    assert (empty.seeds, empty.pairs, empty.any_differ) == (0, (), False)
+    assert np.isnan([*empty.ranks.values(), empty.critical_difference]).all()
+    assert np.isnan(critical_difference(1, 5))
+
+
 def test_groups_are_the_longest_runs_without_a_difference():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1, 40)

@@ -121,6 +121,22 @@ def test_few_architectures_say_so(tmp_path):
     assert about(warnings(found), "5 architectures say little")
 
 
+def test_the_same_answers_from_another_seed_bound_nothing(tmp_path):
+    ref = Fake({"valid_accuracy": lambda trial: truth(trial.architecture)})
+    found = diagnose(space(), {}, ref, folder=tmp_path / "kept", architectures=40, near_top=0, again=True)
+    (sentence,) = about(warnings(found), "Asked from another seed")
+    assert "gave the same numbers again" in sentence
+    assert "no estimate can be expected" not in sentence
+    assert found.ceiling is None
+
+
+def test_the_size_of_the_sample_is_not_that_of_the_first_estimate(tmp_path):
+    broken = accuracy(truth, fails=lambda trial: True)
+    candidates = {"broken": broken, "perfect": accuracy(truth)}
+    found = diagnose(space(), candidates, reference(), folder=tmp_path / "kept", architectures=40, near_top=0)
+    assert not about(warnings(found), "0 architectures say little")
+
+
 def test_shared_is_what_the_protocol_says():
     assert isinstance(CANDIDATES["shared"], Relaxes)
     assert not isinstance(CANDIDATES["perfect"], Relaxes)

@@ -1,10 +1,13 @@
 """A comparison's page: it stands alone, and holds whatever comparison it is given."""
 
+import re
+
 import numpy as np
 import pytest
 
 import archwright as aw
 from archwright import reports
+from archwright.reports.charts import ENTRY, beside, inches, wrapped
 from tests.compare.small import InOrder, small
 from tests.reports.test_page import EVIL, Page
 
@@ -63,3 +66,46 @@ def test_a_comparison_in_a_folder_has_its_page_there(tmp_path):
         reports.comparison_html(nowhere)
     with pytest.raises(aw.ArchwrightError, match="say where to write"):
         nowhere.write()
+
+
+def test_scores_that_a_table_lacks(tmp_path):
+    """All in some searches' beginnings, or in all of them: what is known is drawn."""
+    scores = small().table.columns["test_accuracy"]
+    gaps = small(test_accuracy=np.where(np.arange(25) % 3 == 0, np.nan, scores))
+    found = page([InOrder(), aw.strategies.LocalSearch()], tmp_path, benchmark=gaps)
+    assert "has no test_accuracy for some winners" in found.text
+    assert "nan" not in found.text.lower().split()
+    hardly = small(valid_accuracy=np.arange(25) / 100, test_accuracy=np.where(np.arange(25) < 1, 0.5, np.nan))
+    found = page([InOrder(3)], tmp_path, benchmark=hardly)
+    assert found.count("svg", "chart") == 1  # no regret and no ranks are known
+    assert "nothing can be compared" in found.text
+
+
+def test_one_strategy_has_no_ranks(tmp_path):
+    found = page([aw.strategies.Random()], tmp_path)
+    assert found.count("svg", "chart") == 3
+    assert "Who can be told apart" not in found.text
+
+
+LONG = "regularized-evolution(population=10,sample=3,mutate=one-decision-at-a-time,survive=the-youngest)"
+
+
+def test_long_labels_fit(tmp_path):
+    """matplotlib warns, which is an error here, where labels leave no room for a chart."""
+    names = {f"{number} {LONG}": InOrder(number) for number in range(4)}
+    found = page(names, tmp_path)
+    for chart in re.findall(r'<svg class="chart".*?</svg>', found.source, re.DOTALL):
+        texts = [text for text in re.findall(r"<text[^>]*>([^<]*)</text>", chart) if "population" in text]
+        assert texts
+        assert max(map(len, texts)) <= ENTRY
+        width = float(re.search(r'viewBox="0 0 (\S+) ', chart)[1])
+        assert 380 <= width <= 640
+
+
+def test_a_legend_has_as_many_columns_as_fit():
+    assert beside(["a", "b", "c", "d"], 5.4) == 3
+    assert beside(["a" * 30, "b" * 30, "c" * 30], 5.4) == 2
+    assert beside(["a" * 55, "b" * 30, "c" * 30], 5.4) == 1
+    assert wrapped("a" * 300, 20).splitlines() == ["a" * 20, "a" * 20, "a" * 19 + "…"]
+    assert wrapped("of four words or", 4).splitlines() == ["of", "four", "wor…"]
+    assert inches("wider", 18) == pytest.approx(2 * inches("wider", 9), rel=0.02)

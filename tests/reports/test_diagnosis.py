@@ -1,5 +1,7 @@
 """A diagnosis's page: it stands alone, and holds whatever diagnosis it is given."""
 
+import re
+
 import pytest
 
 import archwright as aw
@@ -29,7 +31,10 @@ def test_it_is_whole_and_fetches_nothing(tmp_path):
             fails=lambda trial: place(trial.architecture) < 30,
         ),
     }
-    found = page(tmp_path, candidates, fidelities=(0.1, 0.5), again=True)
+    noisy = reference()
+    of = noisy.of["valid_accuracy"]
+    noisy.of = {**noisy.of, "valid_accuracy": lambda trial: of(trial) + 0.1 * noise(trial.architecture, trial.seed)}
+    found = page(tmp_path, candidates, noisy, fidelities=(0.1, 0.5), again=True)
     assert found.count("svg", "chart") == 2 + (2 + 1 + 4 + 1) + 2  # tau twice; each estimate and the parameters; ranks
     assert found.count("tr") == 1 + 8
     for words in (
@@ -61,6 +66,30 @@ def test_few_and_flat(tmp_path):
     flat = {"flat": Fake({"valid_accuracy": lambda trial: 0.5})}
     assert "can't be judged" in page(tmp_path / "few", flat, architectures=4, near_top=1).text
     assert "all its scores are equal" in page(tmp_path / "flat", flat).text
+
+
+def test_the_same_answers_again_are_no_ceiling(tmp_path):
+    """Of a reference that no seed changes, such as a table of one repetition."""
+    plain = Fake({"valid_accuracy": lambda trial: truth(trial.architecture)})
+    alone = page(tmp_path / "alone", ref=plain, again=True)
+    assert alone.count("svg", "chart") == 0
+    assert "gave the same numbers again" in alone.text
+    beside = page(tmp_path / "beside", {"noise": "max:noise"}, with_noise(plain), again=True)
+    assert beside.count("svg", "chart") == 1 + 1 + 1
+    rising = page(tmp_path / "rising", ref=with_noise(plain), again=True, fidelities=(0.5,))
+    assert "at 1 the reference itself, so 1" in rising.text
+
+
+def with_noise(plain):
+    return Fake({**plain.of, "noise": lambda trial: noise(trial.architecture)})
+
+
+def test_long_labels_fit(tmp_path):
+    label = "an estimator with a very long label that somebody wrote(of=training(epochs=12),proxies=[synflow,naswot])"
+    found = page(tmp_path, {label: Fake({"valid_accuracy": lambda trial: noise(trial.architecture)})})
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", found.source)
+    assert [text for text in texts if text.startswith("an estimator with a very long label that")]
+    assert max(len(text) for text in texts) <= 56
 
 
 def test_losses_and_many_estimates(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError, one_of
-from archwright.core.objective import Goal
+from archwright.core.objective import BadObjective, Constraint, Goal, Objective, parse
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
 
@@ -90,17 +90,19 @@ class Table:
             raise BadTable(f"the table was measured at fidelity {known}, not at {fidelity:g}")
         return nearest
 
-    def at(self, fidelity: float) -> dict[str, list[Numbers]]:
-        """The columns at a fidelity: for each metric one a seed, in the order of the seeds.
+    def at(self, fidelity: float) -> dict[str, dict[int | None, Numbers]]:
+        """The columns at a fidelity: those of a metric by seed, in the order of the seeds.
+
+        Where a metric has columns of this very fidelity, those without one don't count, wherever they stand.
 
         Raises:
             BadTable: the table has no such fidelity.
         """
         meant = self.level(fidelity)
         return {
-            metric: [by_seed[seed] for seed in sorted(by_seed, key=lambda seed: -1 if seed is None else seed)]
+            metric: {seed: by_seed[seed] for seed in sorted(by_seed, key=lambda seed: -1 if seed is None else seed)}
             for (metric, level), by_seed in self.parsed.items()
-            if level is None or level == meant
+            if level == meant or (level is None and (metric, meant) not in self.parsed)
         }
 
     def mean(self, metric: str) -> Numbers:
@@ -122,9 +124,10 @@ class Table:
         columns = self.at(1.0)
         if metric not in columns:
             raise BadTable(one_of("metric", metric, columns))
-        if len(columns[metric]) == 1:
-            return columns[metric][0]
-        stacked = np.array(columns[metric])
+        repeated = list(columns[metric].values())
+        if len(repeated) == 1:
+            return repeated[0]
+        stacked = np.array(repeated)
         there = np.isfinite(stacked)
         with np.errstate(invalid="ignore"):  # no repetition at all: 0 / 0 is NaN, an empty place
             mean: Numbers = np.where(there, stacked, 0.0).sum(axis=0) / there.sum(axis=0)
@@ -184,19 +187,32 @@ class Benchmark:
         known = {metric for metric, _ in self.table.parsed if metric.startswith("test_")}
         return {metric: float(self.table.mean(metric)[row]) for metric in sorted(known)}
 
-    def optimum(self, metric: str | None = None, *, maximize: bool | None = None) -> float:
+    def optimum(self, metric: str | None = None, *, maximize: bool | None = None, rows: Numbers | None = None) -> float:
         """The best value in the table of a metric at full fidelity, the mean over its seeds.
 
         Args:
             metric: `score` if None.
-            maximize: whether larger is better; as for `objective` if None.
+            maximize: whether larger is better; if None what the metric's name tells, else as for `objective`.
+            rows: which rows to look at, (rows,) of booleans; all if None.
 
         Raises:
-            BadTable: no such metric.
+            BadTable: no such metric, or these rows have no value of it.
         """
-        values = self.table.mean(metric or self.score)
-        larger = Goal.of(self.objective).objectives[0].maximize if maximize is None else maximize
-        return float(np.nanmax(values) if larger else np.nanmin(values))
+        wanted = self.direction(metric or self.score)
+        values = self.table.mean(wanted.metric)
+        known = values[~np.isnan(values) if rows is None else ~np.isnan(values) & rows]
+        if not len(known):
+            which = "" if rows is None else " that keeps the constraints"
+            raise BadTable(f"no architecture of {self.name}{which} has a {wanted.metric}, so there is no best one")
+        return float(known.max() if (wanted.maximize if maximize is None else maximize) else known.min())
+
+    def direction(self, metric: str) -> Objective:
+        """A metric as an objective: its direction is what its name tells, else that of the benchmark's objective."""
+        try:
+            named = parse(metric)
+        except BadObjective:
+            named = Goal.of(self.objective).objectives[0]
+        return Objective(metric, maximize=isinstance(named, Objective) and named.maximize)
 
     def _row(self, architecture: Architecture) -> int:
         row = self.table.row(architecture)
@@ -216,18 +232,26 @@ def _made_again(name: str, arguments: dict[str, Any]) -> Benchmark:
 class Tabular:
     """Answers a trial with what the table has for it; the cost is the table's, so time is simulated time.
 
-    A trial's seed picks one of the repetitions that the table has of the architecture (seed modulo their number).
+    A trial's seed picks one of the repetitions that the table has of the architecture (seed modulo their number), and
+    all metrics are of that one. Repetitions without the benchmark's objective, or without a cost where the table has
+    costs, are passed over.
     """
 
     benchmark: Benchmark
 
     @cached_property
-    def _levels(self) -> dict[float, dict[str, list[Numbers]]]:
+    def _levels(self) -> dict[float, list[dict[str, Numbers]]]:
+        """The columns of each repetition by metric, at each fidelity."""
         table = self.benchmark.table
-        return {
-            fidelity: {name: found for name, found in table.at(fidelity).items() if not name.startswith("test_")}
-            for fidelity in table.fidelities
-        }
+        return {fidelity: _repetitions(table.at(fidelity)) for fidelity in table.fidelities}
+
+    @cached_property
+    def _objective(self) -> str:
+        return Goal.of(self.benchmark.objective).objectives[0].metric
+
+    @cached_property
+    def _timed(self) -> bool:
+        return any(metric == COST for metric, _ in self.benchmark.table.parsed)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"benchmark": self.benchmark}
@@ -235,10 +259,10 @@ class Tabular:
     @property
     def metrics(self) -> frozenset[str]:
         """What its evaluations have at full fidelity."""
-        return frozenset(self._levels[1.0])
+        return frozenset(name for columns in self._levels[1.0] for name in columns)
 
     def estimate(self, space: Any, trial: Trial) -> Evaluation:
-        """The table's row; a failure, at no cost, if the table lacks it.
+        """The table's row; a failure, at no cost, if the table lacks it or doesn't say what it cost.
 
         Raises:
             BadTable: no such fidelity.
@@ -247,9 +271,51 @@ class Tabular:
         if row is None:
             return Evaluation(trial, failure=f"the table of {self.benchmark.name} has no row for it")
         level = self._levels.get(trial.fidelity) or self._levels[self.benchmark.table.level(trial.fidelity)]
-        metrics: dict[str, float] = {}
-        for name, columns in level.items():
-            repeated = [value for column in columns if (value := column.item(row)) == value]  # NaN is an empty place
-            if repeated:
-                metrics[name] = repeated[trial.seed % len(repeated)]
+        priced = [columns for columns in level if _has(columns, COST, row)] if self._timed else level
+        if not priced:  # no cost would be no time at all
+            names = (self._objective, COST)
+            lacking = [name for name in names if not any(_has(columns, name, row) for columns in level)]
+            found = " and no ".join(lacking)
+            return Evaluation(trial, failure=f"the table of {self.benchmark.name} has no {found} for it")
+        known = [columns for columns in priced if _has(columns, self._objective, row)] or priced
+        chosen = known[trial.seed % len(known)]
+        metrics = {name: value for name, column in chosen.items() if (value := column.item(row)) == value}
         return Evaluation(trial, metrics, cost=metrics.get(COST, 0.0))
+
+    def keeping(self, constraints: Iterable[Constraint]) -> Numbers:
+        """Which rows keep all constraints at full fidelity, in any of their repetitions: (rows,) of booleans."""
+        bounds, size = list(constraints), len(self.benchmark.table)
+        kept = np.zeros(size, dtype=bool)
+        for columns in self._levels[1.0]:
+            inside = np.ones(size, dtype=bool)
+            for bound in bounds:
+                inside &= _inside(bound, columns.get(bound.metric))
+            kept |= inside
+        return kept
+
+
+def _repetitions(columns: Mapping[str, Mapping[int | None, Numbers]]) -> list[dict[str, Numbers]]:
+    """For each seed its columns by metric, none of a test metric; a column without a seed is in each."""
+    shown = {metric: by_seed for metric, by_seed in columns.items() if not metric.startswith("test_")}
+    numbered = sorted({seed for by_seed in shown.values() for seed in by_seed if seed is not None})
+    seeds: list[int | None] = [*numbered] or [None]
+    return [
+        {
+            metric: by_seed[seed] if seed in by_seed else by_seed[None]
+            for metric, by_seed in shown.items()
+            if seed in by_seed or None in by_seed
+        }
+        for seed in seeds
+    ]
+
+
+def _has(columns: Mapping[str, Numbers], metric: str, row: int) -> bool:
+    """Whether the metric's place in the row is filled: an empty one is NaN."""
+    return metric in columns and (value := columns[metric].item(row)) == value
+
+
+def _inside(bound: Constraint, values: Numbers | None) -> Any:
+    """Where values keep a constraint; what is not known does not."""
+    if values is None:
+        return False
+    return values >= bound.limit if bound.at_least else values <= bound.limit

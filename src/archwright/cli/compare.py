@@ -182,7 +182,7 @@ def table(comparison: Comparison) -> Table:
             line.strategy,
             *(display.spread(line.scores[name], judge["score"]) for name, judge in judges.items()),
             display.spread(line.value, metric),
-            f"{line.rank:.2f}",
+            display.rank(line.rank),
             f"{line.evaluations:.4g}",
             display.seconds(line.cpu_seconds),
             display.seconds(line.proposal_seconds),

@@ -140,8 +140,10 @@ def short(description: Any) -> str:
 
 
 def _top(run: Run, top: int) -> list[Scored]:
-    feasible = [item for item in run.history.succeeded if item.violation == 0.0 and item.evaluation.reused is None]
-    return sorted(feasible, key=lambda item: (item.losses, item.position))[:top]
+    """The best feasible ones, highest fidelity first: what a lower one says is not comparable."""
+    from archwright.reports.summary import ranking
+
+    return [item for item in ranking(run.history) if item.violation == 0.0][:top]
 
 
 def _failures(run: Run) -> Counter[str]:
@@ -152,13 +154,16 @@ def _table(run: Run, title: str, chosen: Sequence[Scored]) -> Table:
     goal = run.history.goal
     wanted = dict.fromkeys([*(item.metric for item in goal.objectives), *(item.metric for item in goal.constraints)])
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("evaluation", *wanted, "seconds"):
+    fidelities = [item.evaluation.trial.fidelity for item in chosen]
+    differ = len(set(fidelities)) > 1
+    for name in ("evaluation", *(["fidelity"] if differ else []), *wanted, "seconds"):
         table.add_column(name, justify="right")
     table.add_column("architecture", overflow="fold")
-    for item in chosen:
+    for item, fidelity in zip(chosen, fidelities, strict=True):
         metrics = [number(item.evaluation.metrics[name]) for name in wanted]
         described = " ".join(words(run, item.evaluation).values())
-        table.add_row(str(item.position), *metrics, number(item.evaluation.cost), described)
+        told = [f"{fidelity:.3g}"] if differ else []
+        table.add_row(str(item.position), *told, *metrics, number(item.evaluation.cost), described)
     return table
 
 

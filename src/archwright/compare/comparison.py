@@ -47,9 +47,9 @@ class Line:
     """A strategy's line of the table.
 
     Attributes:
-        scores: the winners' test metric by each judge.
+        scores: the winners' test metric by each judge, on the seeds where it has one for every winner.
         value: the objective's metric of the winners.
-        rank: the average rank by the first judge.
+        rank: the average rank by the first judge; NaN if it has no such seed.
         winnerless: searches that found no winner; they are in no mean, and have the last rank.
         early: searches that ended before the budget was spent, since the strategy had nothing left to ask.
         cpu_seconds: a search, of the strategy itself.
@@ -78,7 +78,8 @@ class Curves:
 
     Attributes:
         places: of each strategy, where its curve has points: (points,).
-        bands: the regret there.
+        bands: the regret there; NaN where the judge has no score for an incumbent of one of the searches. A strategy
+            of which nothing is known is left out.
     """
 
     judge: str
@@ -162,17 +163,31 @@ class Comparison:
         return [self.outcomes[strategy, seed] for seed in range(self.manifest["seeds"])]
 
     def finals(self, judge: str) -> dict[str, Vector]:
-        """The winners' scores of each strategy, in the order of the seeds: (seeds,); NaN without a winner."""
+        """The winners' scores of each strategy, in the order of the seeds: (seeds,).
+
+        NaN without a winner, and where the judge's table has no score for it.
+        """
         return {
             name: np.array([_score(outcome, judge) for outcome in self.of(name)], dtype=float)
             for name in self.strategies
         }
 
+    def unjudged(self, judge: str) -> dict[int, list[str]]:
+        """The seeds on which a judge has no score for some winners, and whose: its tests and means leave them out.
+
+        A search without a winner is no such case: that it found none is its result.
+        """
+        missing = {
+            seed: [name for name in self.strategies if _lacks(self.outcomes[name, seed], judge)]
+            for seed in range(self.manifest["seeds"])
+        }
+        return {seed: names for seed, names in missing.items() if names}
+
     @cached_property
     def rankings(self) -> dict[str, Ranking]:
         """By judge."""
         return {
-            judge: ranking({name: self._sign(judge) * scores for name, scores in self.finals(judge).items()})
+            judge: ranking({name: self._sign(judge) * scores for name, scores in self._judged(judge).items()})
             for judge in self.judges
         }
 
@@ -180,7 +195,7 @@ class Comparison:
     def lines(self) -> list[Line]:
         """The table, the best average rank first."""
         ranks = self.rankings[self.judges[0]].ranks
-        finals = {judge: self.finals(judge) for judge in self.judges}
+        finals = {judge: self._judged(judge) for judge in self.judges}
         lines = []
         for name, rank in ranks.items():
             searches = self.of(name)
@@ -213,7 +228,8 @@ class Comparison:
             optimum, sign, bands = self.terms["judges"][judge]["optimum"], self._sign(judge), {}
             for name, grid in places.items():
                 scores = np.array([_steps(outcome, judge, axis, grid) for outcome in self.of(name)])
-                bands[name] = band(sign * (optimum - scores))
+                if np.isfinite(scores).all(axis=0).any():
+                    bands[name] = band(sign * (optimum - scores))
             self._curves[judge, axis] = Curves(judge, axis, places, bands)
         return self._curves[judge, axis]
 
@@ -221,14 +237,15 @@ class Comparison:
         """All but the curves and the single searches."""
         from archwright.compare.verdict import verdict
 
-        return {
+        found = {
             "folder": None if self.folder is None else str(self.folder),
             "verdict": verdict(self),
-            "table": [_finite(asdict(line)) for line in self.lines],
+            "table": [asdict(line) for line in self.lines],
             "optimum": {name: judge["optimum"] for name, judge in self.terms["judges"].items()},
             "rankings": {judge: {**asdict(found), "groups": found.groups()} for judge, found in self.rankings.items()},
             "manifest": self.manifest,
         }
+        return _finite(found)  # type: ignore[no-any-return]
 
     def write(self, folder: str | Path | None = None) -> Path:
         """Writes result.json, table.csv, curves.csv and searches.csv.
@@ -251,6 +268,11 @@ class Comparison:
             except OSError as error:
                 raise StoreError(f"can't write {target / name}: {error.strerror}") from error
         return target
+
+    def _judged(self, judge: str) -> dict[str, Vector]:
+        """The winners' scores on the seeds on which the judge has one for every winner: (those seeds,)."""
+        left_out = list(self.unjudged(judge))
+        return {name: np.delete(scores, left_out) for name, scores in self.finals(judge).items()}
 
     def _sign(self, judge: str) -> float:
         return 1.0 if self.terms["judges"][judge]["maximize"] else -1.0
@@ -293,6 +315,11 @@ def _score(outcome: Outcome, judge: str) -> float:
     return math.nan if score is None else score
 
 
+def _lacks(outcome: Outcome, judge: str) -> bool:
+    """Whether the judge has no score for the winner that there is."""
+    return bool(outcome.incumbents) and outcome.incumbents[-1].scores[judge] is None
+
+
 def _grid(searches: Sequence[Outcome], axis: Axis) -> Vector | None:
     """Where all searches have an incumbent and are not over; None if there is no such place.
 
@@ -324,6 +351,8 @@ def _mean(values: Iterable[float]) -> float:
 
 def _finite(data: Any) -> Any:
     """JSON has no NaN."""
-    if isinstance(data, dict):
+    if isinstance(data, Mapping):
         return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data

@@ -37,6 +37,11 @@ def spread(spread: Spread, metric: str) -> str:
     return f"{figure(spread.mean, metric)}{deviation}"
 
 
+def rank(value: float) -> str:
+    """1.5 -> 1.50; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
 def seconds(value: float) -> str:
     """0.0024 -> 2.4 ms."""
     for size, unit in ((1.0, "s"), (1e-3, "ms")):

@@ -30,7 +30,8 @@ class Incumbent:
         evaluation: it arrived as the search's evaluation of this number, counted from 1.
         seconds: when that was, simulated.
         value: the objective's metric.
-        scores: what each judge says of it, in case that the search ends with it; None where a table is empty.
+        scores: what each judge says of it, in case that the search ends with it; None where its table has
+            no row or an empty place.
     """
 
     evaluation: int

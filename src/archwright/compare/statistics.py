@@ -56,10 +56,12 @@ class Ranking:
     """Strategies ranked on each seed, and what can be concluded.
 
     Attributes:
-        ranks: the average rank of each, 1 is best, in ascending order; of equal results each gets the mean rank.
+        ranks: the average rank of each, 1 is best, in ascending order; of equal results each gets the mean rank. NaN
+            without a seed.
         seeds: how many.
         friedman: p of the Friedman test, that is of "all are equally good"; None for two strategies or a single seed.
-        critical_difference: Nemenyi's: average ranks that are farther apart differ (Demšar, 2006, equation 6).
+        critical_difference: Nemenyi's: average ranks that are farther apart differ (Demšar, 2006, equation 6). NaN for
+            a single strategy, and without a seed.
         pairs: every pair; empty for a single seed.
     """
 
@@ -130,6 +132,8 @@ def ranking(scores: Mapping[str, Vector]) -> Ranking:
 
     names = list(scores)
     table = _filled(np.array([scores[name] for name in names], dtype=float))
+    if not table.size:
+        return Ranking(dict.fromkeys(names, np.nan), 0, None, np.nan, ())
     ranks = rankdata(-table, axis=0).mean(axis=1)
     ordered = dict(sorted(zip(names, ranks.tolist(), strict=True), key=lambda item: item[1]))
     seeds = table.shape[1]
@@ -143,9 +147,11 @@ def ranking(scores: Mapping[str, Vector]) -> Ranking:
 
 @lru_cache(maxsize=64)
 def critical_difference(strategies: int, seeds: int) -> float:
-    """Nemenyi's critical difference of average ranks (Demšar, 2006, equation 6 and table 5a)."""
+    """Nemenyi's critical difference of average ranks (Demšar, 2006, equation 6 and table 5a); NaN for a single one."""
     from scipy.stats import studentized_range
 
+    if strategies < 2:
+        return np.nan
     q = float(studentized_range.ppf(1 - ALPHA, strategies, np.inf)) / np.sqrt(2)
     return float(q * np.sqrt(strategies * (strategies + 1) / (6 * seeds)))
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import inspect
 import io
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from types import FunctionType, ModuleType
 from typing import Any
 
 import cloudpickle
 import numpy as np
 
-from archwright.benchmarks.table import COST, Benchmark
+from archwright.benchmarks.table import COST, Benchmark, Numbers, Table
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError, one_of
-from archwright.core.objective import BadObjective, Goal, Objective, parse
+from archwright.core.objective import BadObjective, Goal, Objective
 from archwright.core.parts import describe, kebab
 from archwright.core.protocols import GradientStrategy
 from archwright.strategies.random_search import Random
@@ -34,24 +34,16 @@ class Judge:
 
     benchmark: Benchmark
 
-    @cached_property
+    @property
     def objective(self) -> Objective:
         """The test metric and its direction: that of its name, else that of the benchmark's objective."""
-        try:
-            larger = parse(self.benchmark.score)
-        except BadObjective:
-            larger = Goal.of(self.benchmark.objective).objectives[0]
-        return Objective(self.benchmark.score, maximize=isinstance(larger, Objective) and larger.maximize)
-
-    @cached_property
-    def optimum(self) -> float:
-        """The best score in the table."""
-        return self.benchmark.optimum(self.objective.metric, maximize=self.objective.maximize)
+        return self.benchmark.direction(self.benchmark.score)
 
     def score(self, architecture: Architecture) -> float | None:
-        """The test metric of an architecture; None where the table has an empty place."""
-        value = self.benchmark.final(architecture)[self.objective.metric]
-        return None if value != value else value
+        """The test metric of an architecture; None where the table lacks the row, or has an empty place."""
+        row = self.benchmark.table.row(architecture)
+        value = math.nan if row is None else float(self.benchmark.table.mean(self.benchmark.score)[row])
+        return None if math.isnan(value) else value
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
@@ -60,7 +52,6 @@ class Judge:
             "table": fingerprint(self.benchmark),
             "score": self.objective.metric,
             "maximize": self.objective.maximize,
-            "optimum": self.optimum,
         }
 
 
@@ -115,19 +106,44 @@ class Terms:
             _check_judge(name, judge, benchmark)
         return cls(benchmark, goal, evaluations, seconds, workers, judges)
 
+    def optimum(self, benchmark: Benchmark, metric: Objective) -> float:
+        """The best value that a benchmark has of a metric, among the architectures that keep the constraints.
+
+        Raises:
+            BadTable: it has none.
+        """
+        return benchmark.optimum(metric.metric, maximize=metric.maximize, rows=self._kept(benchmark.table))
+
+    def _kept(self, table: Table) -> Numbers | None:
+        """Which rows of a table a search may choose, by what the searched benchmark says of them; None for all."""
+        if not self.goal.constraints:
+            return None
+        searched = self.benchmark.table
+        kept = self.benchmark.estimator.keeping(self.goal.constraints)
+        if table is searched:
+            return kept
+        rows = (searched.row(table.architecture(place)) for place in range(len(table)))
+        return np.array([row is not None and bool(kept[row]) for row in rows])
+
     def as_json(self) -> dict[str, Any]:
-        """All that has to be the same for two searches to be compared."""
-        objective = self.goal.objectives[0]
+        """All that has to be the same for two searches to be compared.
+
+        Raises:
+            BadTable: no architecture keeps the constraints and has the objective, or a score.
+        """
         return {
             "benchmark": self.benchmark.name,
             "space": describe(self.benchmark.space),
             "objectives": [str(wanted) for wanted in self.goal.wanted],
-            "optimum": self.benchmark.optimum(objective.metric, maximize=objective.maximize),
+            "optimum": self.optimum(self.benchmark, self.goal.objectives[0]),
             "evaluations": self.evaluations,
             "seconds": self.seconds,
             "workers": self.workers,
             "timed": COST in self.benchmark.estimator.metrics,
-            "judges": {name: judge.as_json() for name, judge in self.judges.items()},
+            "judges": {
+                name: {**judge.as_json(), "optimum": self.optimum(judge.benchmark, judge.objective)}
+                for name, judge in self.judges.items()
+            },
         }
 
 

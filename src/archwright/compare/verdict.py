@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,12 @@ FEW = 6
 def verdict(comparison: Comparison) -> list[str]:
     """A sentence for each thing that can be said, the most important first."""
     ranking = comparison.rankings[comparison.judges[0]]
-    return [*_conclusions(comparison, ranking), *_other_judges(comparison), *_reservations(comparison)]
+    return [
+        *_conclusions(comparison, ranking),
+        *_other_judges(comparison),
+        *_about_missing(comparison),
+        *_reservations(comparison),
+    ]
 
 
 def probability(p: float) -> str:
@@ -31,6 +37,8 @@ def _conclusions(comparison: Comparison, ranking: Ranking) -> Iterator[str]:
     needed = seeds_needed(len(names))
     if len(names) < 2:
         yield "Only random search was run, so nothing is compared: name strategies to compare with it."
+    elif not seeds:
+        yield "On no seed has every winner a test score, so nothing can be compared."
     elif seeds < needed:
         yield (
             f"{_seeds(seeds)} can't tell {len(names)} strategies apart, whatever the figures look like: even who wins "
@@ -123,6 +131,20 @@ def _reservations(comparison: Comparison) -> Iterator[str]:
             yield (
                 f"{line.early} of {line.searches} searches of {line.strategy} ended before the budget was spent: "
                 f"{why.partition(';')[0]}."
+            )
+
+
+def _about_missing(comparison: Comparison) -> Iterator[str]:
+    seeds = comparison.manifest["seeds"]
+    for judge in comparison.judges:
+        left_out = comparison.unjudged(judge)
+        if left_out:
+            times = Counter(name for names in left_out.values() for name in names)
+            whose = _list([f"{count} of {_called(comparison, name)}" for name, count in times.items()])
+            score = comparison.terms["judges"][judge]["score"]
+            yield (
+                f"The table of {judge} has no {score} for some winners ({whose}): their seeds, {len(left_out)} of "
+                f"{seeds}, are in none of its tests and means."
             )
 
 

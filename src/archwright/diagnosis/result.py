@@ -199,6 +199,20 @@ class Diagnosis:
         """A line for all but the reference itself, in the order of the columns."""
         return [self._line(column) for column in self.columns[1:]]
 
+    @cached_property
+    def ceiling(self) -> Line | None:
+        """How far the reference agrees with itself, asked from another seed; None if it wasn't asked.
+
+        None too where it gave the same numbers again, as a table of one repetition does: that shows no noise.
+        """
+        return next((line for line in self.of_kind("again") if not self.repeats(line)), None)
+
+    def repeats(self, line: Line) -> bool:
+        """Whether all the answers are the reference's own, to the last digit."""
+        scores = self.scores(line.column)
+        known = np.isfinite(scores) & np.isfinite(self.truth)
+        return bool((scores[known] == self.truth[known]).all())
+
     def of_kind(self, *kinds: Kind) -> list[Line]:
         """The lines of some kinds."""
         return [line for line in self.lines if line.column.kind in kinds]

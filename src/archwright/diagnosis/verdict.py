@@ -133,6 +133,12 @@ def _beside_size(diagnosis: Diagnosis, line: Line) -> str:
 def _about_noise(diagnosis: Diagnosis) -> Iterator[str]:
     called = _called(diagnosis)
     for line in filter(_tells, diagnosis.of_kind("again")):
+        if diagnosis.repeats(line):
+            yield (
+                f"Asked from another seed, {called} gave the same numbers again, as a table of one repetition does: "
+                "that says nothing about noise, so it is no bound for the estimates."
+            )
+            continue
         yield (
             f"Asked from another seed, {called} {_verb(called, 'agree')} with "
             f"{'themselves' if _is_plural(called) else 'itself'} at τ = {with_interval(line.tau)}: no estimate can be "
@@ -197,7 +203,7 @@ def _about_sample(diagnosis: Diagnosis) -> Iterator[str]:
     wanted, asked = diagnosis.manifest["architectures"], int(diagnosis.fair.sum())
     if asked < wanted:
         yield f"Of the {wanted} architectures asked for the space has only {asked}, as far as random draws found."
-    known = diagnosis.lines[0].agreement[ALL].count if diagnosis.lines else asked
+    known = int(diagnosis.regions[ALL].sum())
     if known < ENOUGH:
         yield f"{known} architectures say little: the intervals are wide, and {2 * ENOUGH} or more are wanted."
     yield from _failures(_called(diagnosis), diagnosis.unanswered, len(diagnosis.architectures))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -15,6 +16,8 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from archwright.core.trial import Evaluation
@@ -25,6 +28,9 @@ DOTS, CURVES, STEPS = 800, 150, 80
 
 PANELS = 32
 """At most so many choices of a relaxation are drawn: the two cells of DARTS have 28."""
+
+ENTRY = 60
+"""Letters in a line of a legend: as many as go into the narrowest chart."""
 
 INK, FAINT, _LINE = "#000001", "#000002", "#000003"
 SERIES = [f"#00001{number}" for number in range(1, 7)]
@@ -304,4 +310,30 @@ def legend(axes: Axes) -> None:
     """Above the axes, if there is more than one thing to tell apart."""
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1:
-        axes.figure.legend(handles, labels, loc="outside upper left", ncols=3)
+        figure = axes.get_figure(root=True)
+        assert figure is not None  # it was painted on
+        texts = [wrapped(label, ENTRY) for label in labels]
+        figure.legend(handles, texts, loc="outside upper left", ncols=beside(labels, figure.get_figwidth()))
+
+
+def beside(labels: Sequence[str], width: float) -> int:
+    """How many entries of a legend stand side by side in a chart of a width in inches: at most 3."""
+    sizes = [0.55 + inches(wrapped(label, ENTRY), 8) for label in labels]  # with its stroke, and the gap to the next
+
+    def needed(columns: int) -> float:
+        return sum(float(column.max()) for column in np.array_split(sizes, columns) if len(column))
+
+    return next((columns for columns in (3, 2) if needed(columns) <= width), 1)
+
+
+def wrapped(text: str, width: int) -> str:
+    """In at most three lines of so many letters; what is left over is cut, and an ellipsis says so."""
+    lines = textwrap.wrap(text, width, break_long_words=True)
+    return "\n".join(lines if len(lines) <= 3 else [*lines[:2], f"{lines[2][: width - 1]}…"])
+
+
+def inches(text: str, size: float = 9) -> float:
+    """How wide a text is drawn, its widest line, in letters of a size in points."""
+    font = FontProperties(size=size)
+    lines = (text_to_path.get_text_width_height_descent(line, font, ismath=False) for line in text.splitlines())
+    return max((width for width, _, _ in lines), default=0.0) / 72

@@ -63,7 +63,7 @@ def _content(comparison: Comparison) -> dict[str, Any]:
         "objective_optimum": display.figure(terms["optimum"], metric),
         "strips": [_strips(comparison, judge, looks) for judge in comparison.judges],
         "curves": [_curves(comparison, judge, looks) for judge in comparison.judges],
-        "ranks": [_ranks(comparison, judge) for judge in comparison.judges] if seeds > 1 else [],
+        "ranks": [_ranks(comparison, judge) for judge in comparison.judges if comparison.rankings[judge].pairs],
         "pairs": _pairs(comparison),
         "overhead": [(line.strategy, _overhead(line)) for line in comparison.lines],
         "alpha": f"{100 * ALPHA:g}%",
@@ -109,7 +109,11 @@ def _cells(comparison: Comparison, line: Line) -> list[Cell]:
         Cell(display.spread(line.scores[name], judge["score"]), line.scores[name].mean)
         for name, judge in judges.items()
     ]
-    return [*scores, Cell(display.spread(line.value, metric), line.value.mean), Cell(f"{line.rank:.2f}", line.rank)]
+    return [
+        *scores,
+        Cell(display.spread(line.value, metric), line.value.mean),
+        Cell(display.rank(line.rank), line.rank),
+    ]
 
 
 def _overhead(line: Line) -> list[Cell]:

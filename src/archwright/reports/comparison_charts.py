@@ -13,10 +13,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from archwright.compare.comparison import Curves
 from archwright.compare.statistics import Ranking, Vector
-from archwright.reports.charts import FAINT, INK, SERIES, STROKES, chart, legend, scale
+from archwright.reports.charts import ENTRY, FAINT, INK, SERIES, STROKES, beside, chart, inches, legend, scale, wrapped
 
 DOTS = 300
 """Of a strategy in a strip: more can't be told apart."""
+
+LABEL = 24
+"""Letters in a line of a strategy's label beside an axis."""
+
+AXIS = 2.2
+"""Inches from the best rank to the worst."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ def regret(curves: Curves, looks: Mapping[str, Look], factor: float, label: str,
                 places, factor * found.low, factor * found.high, color=look.colour, alpha=shade, linewidth=0
             )
             axes.plot(places, factor * found.mean, color=look.colour, linestyle=look.stroke, linewidth=1.7, label=name)
-        lowest = factor * min(float(found.low.min()) for found in curves.bands.values())
-        begins, ends = zip(*((found.mean[0], found.high[-1]) for found in curves.bands.values()), strict=True)
+        lowest = factor * min(float(np.nanmin(found.low)) for found in curves.bands.values())
+        begins, ends = zip(*((_known(it.mean)[0], _known(it.high)[-1]) for it in curves.bands.values()), strict=True)
         highest = factor * max(float(np.median(begins)), *map(float, ends))  # an odd one that begins far above is cut
         if lowest > 0:
             axes.set_yscale("log")
@@ -66,19 +72,32 @@ def regret(curves: Curves, looks: Mapping[str, Look], factor: float, label: str,
         axes.margins(x=0.01)
         legend(axes)
 
-    return chart(paint, alt, (5.4, 3.4 + 0.2 * max(0, (len(curves.bands) - 1) // 3 - 1)))
+    labels = [name for name in looks if name in curves.bands]
+    lines = max(len(wrapped(name, ENTRY).splitlines()) for name in labels)
+    rows = lines * -(-len(labels) // beside(labels, 5.4))
+    return chart(paint, alt, (5.4, 3.4 + 0.2 * max(0, rows - 2)))
+
+
+def _known(values: Vector) -> Vector:
+    return values[np.isfinite(values)]
 
 
 def ranks(ranking: Ranking, alt: str) -> Markup:
-    """A critical-difference diagram (Demšar, 2006, figure 1): who is joined can't be told apart."""
-    names, groups = list(ranking.ranks), ranking.groups() if ranking.pairs else []
-    left = names[: (len(names) + 1) // 2]
-    rows = len(left)
-    first_label = 0.6 + 0.32 * max(len(groups), 1)
+    """A critical-difference diagram (Demšar, 2006, figure 1): who is joined can't be told apart.
+
+    The axis of ranks is `AXIS` inches long, and the labels have beside it what the longest of them takes.
+    """
+    names, groups = list(ranking.ranks), ranking.groups()
+    labels = {name: wrapped(name, LABEL) for name in names}
+    rows = (len(names) + 1) // 2
+    lines = max(len(label.splitlines()) for label in labels.values())
+    step = 0.5 + 0.42 * (lines - 1)
+    first_label = 0.6 + 0.32 * max(len(groups), 1) + 0.21 * (lines - 1)
+    worst, room = len(names), 0.45 * (len(names) - 1)
+    beside_axis = 0.34 * 0.45 * AXIS + max(1.2, 0.1 + max(inches(f"{label}  9.99") for label in labels.values()))
 
     def paint(axes: Axes) -> None:
         axes.set_axis_off()
-        worst, room = len(names), 0.45 * max(len(names) - 1, 1)
         rank: float
         axes.plot([1, worst], [0, 0], color=INK, linewidth=1.2)
         for rank in range(1, worst + 1, 1 + worst // 9):
@@ -87,13 +106,13 @@ def ranks(ranking: Ranking, alt: str) -> Markup:
         for place, name in enumerate(names):
             is_left = place < rows
             row = place if is_left else len(names) - 1 - place
-            rank, height = ranking.ranks[name], first_label + 0.5 * row
+            rank, height = ranking.ranks[name], first_label + step * row
             edge = 1 - 0.3 * room if is_left else worst + 0.3 * room
             axes.plot([rank, rank, edge], [0, height, height], color=FAINT, linewidth=0.9)
             axes.plot([rank], [0], "o", color=SERIES[0], markersize=4.5, markeredgewidth=0)
             gap = -0.04 * room if is_left else 0.04 * room
-            texts = (f"{name}  {rank:.2f}", f"{rank:.2f}  {name}")
-            axes.text(edge + gap, height, texts[not is_left], ha="right" if is_left else "left", va="center")
+            texts = _beside_rank(labels[name], f"{rank:.2f}", is_left)
+            axes.text(edge + gap, height, texts, ha="right" if is_left else "left", va="center")
         for number, group in enumerate(groups):
             low, high = ranking.ranks[group[0]], ranking.ranks[group[-1]]
             axes.plot([low - 0.03 * room, high + 0.03 * room], [0.3 + 0.32 * number] * 2, color=SERIES[1], linewidth=4)
@@ -102,10 +121,17 @@ def ranks(ranking: Ranking, alt: str) -> Markup:
         axes.text(
             1, -1.25, f"Nemenyi's critical difference {ranking.critical_difference:.2f}", va="bottom", color=FAINT
         )
-        axes.set_xlim(1 - 1.6 * room, worst + 1.6 * room)
-        axes.set_ylim(first_label + 0.5 * rows, -1.9)
+        margin = beside_axis * (worst - 1) / AXIS
+        axes.set_xlim(1 - margin, worst + margin)
+        axes.set_ylim(first_label + step * rows, -1.9)
 
-    return chart(paint, alt, (5.4, 0.9 + 0.17 * rows + 0.3 * first_label))
+    return chart(paint, alt, (AXIS + 2 * beside_axis, 0.9 + 0.34 * step * rows + 0.3 * first_label))
+
+
+def _beside_rank(label: str, rank: str, is_left: bool) -> str:
+    """A strategy's label, in several lines if need be, and its rank on the side of the axis."""
+    first, *rest = label.splitlines()
+    return "\n".join([f"{first}  {rank}" if is_left else f"{rank}  {first}", *rest])
 
 
 def strips(
@@ -133,7 +159,7 @@ def strips(
         axes.axvline(optimum * factor, color=FAINT, linewidth=1.2, linestyle=":")
         every = np.concatenate([factor * scores for scores in finals.values()])
         scale(axes, "x", [*every.tolist(), optimum * factor], keep=seen)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), [wrapped(name, LABEL) for name in names])
         axes.set_ylim(len(names) - 0.45, -0.55)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(label)

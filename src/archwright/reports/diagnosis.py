@@ -46,9 +46,10 @@ def diagnosis_html(diagnosis: Diagnosis, path: str | Path | None = None) -> Path
 def _content(diagnosis: Diagnosis) -> dict[str, Any]:
     manifest, metric = diagnosis.manifest, diagnosis.reference.by.metric
     estimates = diagnosis.of_kind("fidelity", "again", "estimator", "metric")
+    drawn = [line for line in diagnosis.lines if line.column.kind != "again" or line is diagnosis.ceiling]
     count = len(diagnosis.of_kind("fidelity", "estimator", "metric"))
     regions = list(diagnosis.regions)
-    rows = {line.label: [line.agreement[region].tau for region in regions] for line in diagnosis.lines}
+    rows = {line.label: [line.agreement[region].tau for region in regions] for line in drawn}
     estimate = "1 estimate" if count == 1 else f"{count} estimates"
     return {
         "title": f"{estimate} on {part_name(manifest['space'])} against {_name(diagnosis)}",
@@ -62,8 +63,10 @@ def _content(diagnosis: Diagnosis) -> dict[str, Any]:
         "forest": Chart(
             charts.forest(rows, regions, "Kendall's tau of each estimate"),
             "Kendall's τ and its 95% interval: " + "; ".join(_regions(diagnosis)) + ".",
-        ),
-        "scatters": [_scatter(diagnosis, line) for line in [*estimates, *diagnosis.of_kind("size")]],
+        )
+        if rows
+        else None,
+        "scatters": [_scatter(diagnosis, line) for line in drawn],
         "rising": [_fidelity(diagnosis), _rising(diagnosis)] if diagnosis.of_kind("fidelity") else [],
         "orders": _orders(diagnosis),
         "resamples": f"{RESAMPLES:,}",
@@ -126,7 +129,7 @@ def _regions(diagnosis: Diagnosis) -> list[str]:
 def _fidelity(diagnosis: Diagnosis) -> Chart:
     lines = diagnosis.of_kind("fidelity")
     levels = [*(line.column.fidelity for line in lines), 1.0]
-    again = next(iter(diagnosis.of_kind("again")), None)
+    again = diagnosis.ceiling
     series = {
         region: [
             *(line.agreement[region].tau for line in lines),

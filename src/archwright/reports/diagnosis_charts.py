@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from archwright.compare.statistics import Vector
 from archwright.diagnosis.result import Mask
 from archwright.diagnosis.statistics import Figure
-from archwright.reports.charts import DOTS, FAINT, INK, SERIES, STROKES, chart, legend, scale
+from archwright.reports.charts import DOTS, FAINT, INK, SERIES, STROKES, chart, legend, scale, wrapped
 from archwright.reports.summary import spread
 
 BEST = 10
@@ -45,7 +44,7 @@ def forest(rows: Mapping[str, Sequence[Figure]], regions: Sequence[str], alt: st
                 linestyle="",
                 label=region,
             )
-        axes.set_yticks(range(places), [_wrapped(name, 26) for name in rows])
+        axes.set_yticks(range(places), [wrapped(name, 26) for name in rows])
         axes.set_ylim(places - 0.45, -0.55)
         axes.set_xlim(min(-0.05, *_known(rows, "low")) - 0.03, 1.02)
         axes.grid(visible=False, axis="y")
@@ -67,7 +66,7 @@ def scatter(scores: Vector, truth: Vector, fair: Mask, names: tuple[str, str], a
                 axes.plot(x, y, mark, color=colour, markersize=4, markeredgewidth=0, alpha=0.75, label=label)
         scale(axes, "x", scores.tolist(), keep=())
         scale(axes, "y", truth.tolist(), keep=())
-        axes.set(xlabel=names[0], ylabel=names[1])
+        axes.set(xlabel=wrapped(names[0], 44), ylabel=wrapped(names[1], 32))
         legend(axes)
 
     return chart(paint, alt, (4.4, 3.3))
@@ -96,7 +95,7 @@ def bumps(ranks: Mapping[str, Vector], alt: str, wide: bool = False) -> Markup:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set_xticks(range(len(names)), [_wrapped(name, 13) for name in names])
+        axes.set_xticks(range(len(names)), [wrapped(name, 13) for name in names])
         axes.set_xlim(-0.25, len(names) - 0.75)
         axes.set_ylabel("rank")
 
@@ -125,14 +124,10 @@ def over_fidelity(
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
         axes.set_ylim(top=1.03)
-        axes.set(xlabel=label, ylabel="Kendall's τ with the reference")
+        axes.set(xlabel=wrapped(label, 56), ylabel="Kendall's τ with the reference")
         legend(axes)
 
     return chart(paint, alt, (5.4, 3.7))
-
-
-def _wrapped(name: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(name, width, break_long_words=True)[:3])
 
 
 def _known(rows: Mapping[str, Sequence[Figure]], part: str) -> list[float]:
