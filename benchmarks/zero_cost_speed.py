@@ -163,6 +163,7 @@ def zico(network: nn.Module, batches: list[Split]) -> float:
     network = copy.deepcopy(network)
     by_batch = []
     for batch in batches:
+        network.zero_grad()
         backward(network, batch)
         by_batch.append([weight.grad.flatten().cpu().clone().numpy() for weight in known(network)])
     total = 0.0

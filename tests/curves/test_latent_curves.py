@@ -6,9 +6,10 @@ from scipy.stats import norm
 from archwright.core.errors import ArchwrightError
 from archwright.curves import Known, LastValue, LatentCurves
 from archwright.curves.latent_curves import Decoders, Units, basis, flattened, learnt_from, log_loss
+from archwright.curves.learnt import Range
 from tests.curves.made_up import population
 
-UNITS = Units(0.5, 0.25, np.zeros(1), np.ones(1))
+UNITS = Units(Range(0.5, 0.25), np.zeros(1), np.ones(1))
 
 
 @pytest.fixture(scope="module")

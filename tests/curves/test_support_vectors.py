@@ -5,7 +5,7 @@ from sklearn.model_selection import KFold
 
 from archwright.core.errors import ArchwrightError
 from archwright.core.rng import seed_for
-from archwright.curves import Known, SupportVectors
+from archwright.curves import Known, LatentCurves, SupportVectors
 from archwright.curves.support_vectors import features
 from tests.curves.made_up import population
 
@@ -34,7 +34,7 @@ def test_the_spread_is_the_cross_validated_error():
     spread = learnt.predict(known[0].curve[:4], 20, known[0].numbers).std
     seed = seed_for("curves", 5, 20)
     regressions = learnt._models[20]
-    model, error = regressions._made[4]
+    _, model, error = regressions._made[4]
     inputs = np.array([features(one.curve[:4], one.numbers) for one in known])
     ends = np.array([one.curve[19] for one in known])
     targets = (ends - ends.mean()) / ends.std()
@@ -79,6 +79,34 @@ def test_numbers_that_no_known_curve_has_are_left_aside():
     known = [Known(one.curve) for one in population(20, 7)]
     learnt = SupportVectors(least=20, draws=2).fit(known)
     assert learnt.predict(known[0].curve[:5], 20, (3.0, 7.0)) == learnt.predict(known[0].curve[:5], 20)
+
+
+@pytest.mark.parametrize("awful", [-50.0, -1e9])
+def test_a_training_that_diverged_does_not_drown_the_others(awful):
+    known, new = population(40, 8), population(20, 9)
+    settings = SupportVectors(least=40, draws=10)
+    diverged = [
+        Known(tuple(np.linspace(-1, awful, 20)), None, (2.0,)),
+        Known((awful,) * 2 + known[0].curve[2:], None, (2.0,)),
+    ]
+    clean, others = (settings.fit(curves) for curves in (known, [*known, *diverged]))
+    for one in new:
+        before, after = (model.predict(one.curve[:8], 20, one.numbers) for model in (clean, others))
+        assert after.mean == pytest.approx(before.mean, abs=0.05)
+        assert after.std < 0.1
+
+
+@pytest.mark.parametrize("settings", [SupportVectors(least=10, draws=2), LatentCurves(least=10, steps=5)])
+def test_scores_that_are_no_numbers_are_neither_learnt_from_nor_predicted(settings):
+    known = population(12, 10)
+    odd = [Known((score, *known[0].curve[1:]), None, (2.0,)) for score in (np.nan, -np.inf)]
+    found, wanted = (settings.fit(curves).predict(known[1].curve[:5], 20, (2.0,)) for curves in (known + odd, known))
+    assert (found.mean, found.std) == (wanted.mean, wanted.std)
+    for score in (np.nan, np.inf):
+        with pytest.raises(ArchwrightError, match="no finite number"):
+            settings.fit(known).predict([score, 0.5], 20, (2.0,))
+    with pytest.raises(ArchwrightError, match="at least 10 complete curves of 20 epochs, and 9 are known"):
+        settings.fit(known[:9] + odd).predict(known[1].curve[:5], 20, (2.0,))
 
 
 def test_equal_curves_have_equal_ends():

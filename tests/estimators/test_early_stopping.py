@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
@@ -335,6 +336,24 @@ def test_a_prediction_that_cannot_be_made_fails_no_training(known, space, archit
     answer = asked(Scripted(), by, space, architectures, told(0.9))
     assert answer.curve == CURVE
     assert "predicted_at" not in answer.metrics
+
+
+def test_a_known_curve_without_numbers_is_left_out(space, architectures):
+    by = Says((HOPEFUL,), least=1)
+    known = [
+        Evaluation(Trial(architectures[1]), {"flops": 7.0, "parameters": 3.0}, (score, *CURVE[1:]))
+        for score in (CURVE[0], math.nan, -math.inf)
+    ]
+    asked(Scripted(), by, space, architectures, told(0.9, known))
+    assert by.learnt == [(Known(CURVE, architectures[1], (3.0, 7.0)),)]
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_nothing_is_predicted_of_a_curve_without_numbers(score, space, architectures):
+    by = Says((HOPELESS,))
+    answer = asked(Scripted((score, *CURVE[1:])), by, space, architectures, told(0.9))
+    assert by.asked == []
+    assert (answer.metrics["stopped"], len(answer.curve)) == (0.0, len(CURVE))
 
 
 @dataclass(frozen=True)

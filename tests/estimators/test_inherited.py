@@ -16,7 +16,9 @@ from archwright.estimators import Inherited, Training
 from archwright.estimators.course import Course
 from archwright.estimators.inherited import ancestor
 from archwright.estimators.wrapped import TakesPart
+from archwright.tasks.task import Hyperparameters, Task
 from archwright.testing import check_estimator
+from archwright.training.distilling import Distilling
 from tests.runtime.full import full_disk
 
 
@@ -284,6 +286,34 @@ def test_distillation_teaches_children_that_are_not_exact(task, space):
         apart.append(float((wanted - made).abs().mean()))
     assert epochs == [[3.0, 1.0], [1.0, 1.0]]
     assert apart[0] < apart[1]
+
+
+def test_distillation_crops_and_cuts_out_less_of_small_images(task, space, monkeypatch):
+    given, seen, learn = Hyperparameters(crop=2, cutout=4), [], Distilling.learn
+
+    def noted(fit, inputs, targets):
+        seen.append((fit.given.crop, fit.given.cutout, inputs.shape[-1]))
+        return learn(fit, inputs, targets)
+
+    monkeypatch.setattr(Distilling, "learn", noted)
+    estimator = Inherited(
+        Training(Task("digits", lambda: task.splits, given), epochs=1, along=("resolution",)), distillation=1
+    )
+    history = History("valid_accuracy")
+    asked(estimator, space, history, aw.Trial(small(1, 1, 1), fidelity=0.5))
+    asked(estimator, space, history, aw.Trial(small(0, 1, 0), fidelity=0.5, parent=0))
+    assert set(seen) == {(1, 2, 4)}
+
+
+def test_weights_are_the_trainings_own(task, space, tmp_path):
+    """Such as in `Staged(Inherited(...), Inherited(...))`, of which both keep theirs in the run's folder."""
+    trial = aw.Trial(small(1, 1, 1))
+    short, long = Training(task, epochs=1), Training(task, epochs=2)
+    different = (Inherited(short), Inherited(long), Inherited(short, distillation=1), Inherited(Watched(short)))
+    names = {one.stored(str(tmp_path))._name(space, trial) for one in different}
+    assert len(names) == len(different)
+    elsewhere = Inherited(replace(short, device="cpu")).stored(str(tmp_path / "elsewhere"))
+    assert elsewhere._name(space, trial) == Inherited(short)._name(space, trial)
 
 
 def test_it_keeps_the_promises_of_an_estimator(task, space, tmp_path):

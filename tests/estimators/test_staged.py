@@ -124,7 +124,12 @@ def test_what_the_dear_one_raises_is_the_reason(space):
             raise ArchwrightError("out of clay")
 
     search = aw.search(space, aw.strategies.Random(), Staged(Cheap(), Raises()), objectives="valid_accuracy")
-    assert {one.failure for one in aw.budget(search, evaluations=3)} == {"out of clay"}
+    answers = list(aw.budget(search, evaluations=12))
+    assert {one.failure for one in answers if not one.rejected} == {"out of clay"}
+    assert all(one.cost >= 1.0 for one in answers)
+    judged = [one for one in answers if "synflow" in one.metrics]
+    assert {tuple(one.metrics) for one in judged} == {("synflow", "parameters")}
+    assert any(one.rejected for one in judged)  # judgements of what failed count: after 10 of them some are left out
 
 
 def test_what_went_on_once_goes_on_at_a_higher_fidelity(space):

@@ -11,8 +11,11 @@ from archwright.core.errors import ArchwrightError
 from archwright.estimators import Training
 from archwright.estimators.course import Course
 from archwright.estimators.training import Setting, fewer_epochs, less_data, lower_resolution, narrower
+from archwright.tasks.task import Hyperparameters, Split, Splits, Task
 from archwright.training.loop import Fit
 from tests.runtime.full import full_disk
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,38 @@ def test_lower_resolution_averages_areas(setting):
     assert small.train.inputs.shape[1:] == small.valid.inputs.shape[1:] == (1, 4, 4)
     by_hand = setting.train.inputs[0, 0, :2, :2].float().mean()
     assert abs(float(small.train.inputs[0, 0, 0, 0]) - float(by_hand)) <= 0.5
+
+
+@pytest.mark.parametrize(("recipe", "shape"), [(aw.tasks.cifar10, (3, 32, 32)), (aw.tasks.fashion_mnist, (1, 28, 28))])
+def test_crop_and_cutout_shrink_with_the_images_and_leave_something_of_each(recipe, shape):
+    images = torch.randint(1, 256, (200, *shape), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split, given = Split(images, torch.arange(200) % 2), recipe().hyperparameters
+    task = Task("bright", lambda: Splits(split, split, split, ("a", "b")), given)
+    network = nn.Linear(1, 1)
+    for fidelity in (1.0, 1 / 2, 1 / 3, 1 / 4, 1 / 9, 1 / 27):
+        setting = Training(task, along=("resolution",)).setting(fidelity, CPU)
+        fit = Fit(network, task, setting.train, setting.scaled(given), 1, 0, CPU)
+        augmented = fit._augmented(setting.train.inputs, torch.Generator().manual_seed(1))
+        assert (augmented != 0).flatten(1).any(1).all()
+        side = augmented.shape[-1]
+        assert abs(setting.scaled(given).crop - given.crop * side / shape[-1]) <= 0.5
+        assert abs(setting.scaled(given).cutout - given.cutout * side / shape[-1]) <= 0.5
+    assert Training(task, along=("epochs",)).setting(0.5, CPU).scaled(given) == given
+
+
+def test_a_training_on_small_images_crops_and_cuts_out_less(task, space, architecture, monkeypatch):
+    seen, run_epoch = [], Fit.run_epoch
+
+    def noted(fit):
+        seen.append((fit.given.crop, fit.given.cutout))
+        return run_epoch(fit)
+
+    monkeypatch.setattr(Fit, "run_epoch", noted)
+    own = Hyperparameters(crop=2, cutout=4, precision="float32")
+    estimator = Training(task, epochs=1, along=("resolution",), hyperparameters=own)
+    for fidelity in (1.0, 0.5, 1 / 4):
+        estimator.estimate(space, aw.Trial(architecture, fidelity))
+    assert seen == [(2, 4), (1, 2), (0, 1)]
 
 
 def test_resolution_needs_images(setting):

@@ -3,6 +3,7 @@ import pytest
 
 from archwright.predictors import Calibrated, RandomForest
 from archwright.predictors.calibration import factor
+from archwright.predictors.predictor import LEAST_STD
 from tests.predictors.test_random_forest import architectures, edges
 
 
@@ -42,6 +43,44 @@ def test_intervals_hold_nine_of_ten_whatever_the_noise(draw):
         new = noise(-1.0, 1.0, size=500)
         held.append(np.mean(np.abs(new - mean) <= 1.6448536 * std))
     assert 0.87 < np.mean(held) < 0.94
+
+
+class Certain:
+    """Knows the mean, and is quite sure of it: always, or of the first half of what it is asked."""
+
+    def __init__(self, half=False):
+        self.half = half
+
+    def fit(self, space, architectures, targets, seed=0):
+        outer = self
+
+        class Fitted:
+            def predict(self, asked):
+                std = np.zeros(len(asked))
+                if outer.half:
+                    std[len(asked) // 2 :] = 1.0
+                return np.zeros(len(asked)), std
+
+        return Fitted()
+
+
+def test_deviations_of_nothing_are_stretched_too():
+    targets = np.random.default_rng(0).normal(scale=7.0, size=400)
+    known = architectures(400)
+    _, std = Calibrated(Certain()).fit(edges(), known, targets).predict(known)
+    assert std == pytest.approx(np.full(400, 7.0), rel=0.15)
+    _, std = Calibrated(Certain(half=True)).fit(edges(), known[:2], targets[:2]).predict(known[:4])
+    assert (std >= LEAST_STD * targets[:2].std()).all()
+
+
+def test_one_certain_prediction_among_doubtful_ones_keeps_a_deviation():
+    """No smaller than a forest's, times the factor."""
+    targets = np.random.default_rng(1).normal(size=40)
+    fitted = Calibrated(Certain(half=True)).fit(edges(), architectures(40), targets)
+    _, std = fitted.predict(architectures(4))
+    assert (std[:2] > 0).all()
+    assert std[0] == pytest.approx(fitted.factor * LEAST_STD * targets.std())
+    assert std[2] == pytest.approx(fitted.factor)
 
 
 def test_two_evaluations_are_left_as_they_are():

@@ -108,6 +108,13 @@ def test_a_decimal_comma(write: Write) -> None:
     assert sorted(raw(task)[:, 0].tolist()) == [row + 0.5 for row in range(20)]
 
 
+def test_a_text_of_digits_and_underscores_is_no_number(write: Write) -> None:
+    task = csv_file(
+        write("age,kind", *(f"{('18_25', '26_35')[row % 2]},{('1_0', '10')[row % 2]}" for row in range(20)))
+    )
+    assert (task.features, task.classes) == (("age=18_25", "age=26_35"), ("10", "1_0"))
+
+
 def test_a_test_file_is_read_as_the_training_data(write: Write) -> None:
     train = write("colour,size,kind", *rows())
     test = write("kind,size,colour", "dog,3,red", "cat,NA,violet", name="test.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +57,11 @@ class Known:
     curve: tuple[float, ...]
     architecture: Architecture | None = None
     numbers: tuple[float, ...] = ()
+
+
+def finite(curve: Sequence[float]) -> bool:
+    """Whether all scores are numbers: neither infinite nor nan, as of a training that diverges."""
+    return all(isfinite(score) for score in curve)
 
 
 class Extrapolator(Protocol):

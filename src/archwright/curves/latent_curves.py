@@ -12,7 +12,7 @@ from torch import Tensor
 
 from archwright.core.errors import ArchwrightError
 from archwright.curves.extrapolator import Known, Prediction
-from archwright.curves.learnt import Learns
+from archwright.curves.learnt import Learns, Range
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -64,8 +64,7 @@ class LatentCurves(Learns):
         """The networks, trained together on the CPU."""
         curves = np.array([one.curve[:horizon] for one in known], dtype=float)
         numbers = np.array([one.numbers for one in known], dtype=float).reshape(len(known), -1)
-        low, middle, high = np.quantile(curves, (0.1, 0.5, 0.9))
-        units = Units(float(middle), float(high - low) or float(curves.std()) or 1.0, *_moments(numbers))
+        units = Units(Range.of(curves), *_moments(numbers))
         generator = torch.Generator().manual_seed(seed)
         decoders = Decoders(units, basis(horizon), self.latent, self.members, generator)
         with torch.enable_grad():
@@ -77,14 +76,14 @@ class LatentCurves(Learns):
 class Units:
     """How scores and numbers are standardised."""
 
-    middle: float
-    reach: float
+    within: Range
     means: Array
     spreads: Array
 
     def scores(self, curves: Array) -> Tensor:
         """Standardised, and cut off."""
-        return torch.as_tensor(np.clip((curves - self.middle) / self.reach, -REACH, REACH), dtype=torch.float32)
+        given = self.within
+        return torch.as_tensor((given.cut(curves, REACH) - given.middle) / given.spread, dtype=torch.float32)
 
     def numbers(self, numbers: Array) -> Tensor:
         """Standardised."""
@@ -122,7 +121,7 @@ class Decoders:
             picked = torch.multinomial(flattened(logs), DRAWS, replacement=True, generator=generator)
             ends, spread = means[..., -1].flatten()[picked], noise[..., -1].flatten()[picked].exp()
             ends = ends + spread * torch.randn(DRAWS, generator=generator)
-        samples = self.units.middle + self.units.reach * ends.double().numpy()
+        samples = self.units.within.middle + self.units.within.spread * ends.double().numpy()
         return Prediction(float(samples.mean()), float(samples.std()), samples)
 
     def train(self, scores: Tensor, numbers: Tensor, steps: int, generator: torch.Generator) -> None:

@@ -15,7 +15,7 @@ from sklearn.svm import NuSVR
 from archwright.core.errors import ArchwrightError
 from archwright.core.rng import seed_for
 from archwright.curves.extrapolator import Known, Prediction
-from archwright.curves.learnt import Learns
+from archwright.curves.learnt import Learns, Range
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -26,6 +26,10 @@ RANGES = {
 }
 """From which settings of the regression are drawn, for standardised features and targets; ours."""
 
+REACH = 2.0
+"""Scores are cut off so many distances between the known ones' outer tenths from their median: if these are normal, at
+five standard deviations. One score further away would already widen the spread of all predictions."""
+
 
 @dataclass(frozen=True)
 class SupportVectors(Learns):
@@ -33,7 +37,8 @@ class SupportVectors(Learns):
 
     It learns from the scores so far, their first and second differences, and the architecture's numbers. The setting
     that predicts best in cross-validation is taken, and the spread is that of its errors there, taken to be normal.
-    Takes scores of any range: all is standardised.
+    Takes scores of any range: all is standardised. Extreme ones, as of trainings that diverge, are cut off: a few
+    would have all the spread.
 
     Attributes:
         least: complete curves that it wants; the paper trains on 100.
@@ -68,21 +73,27 @@ class Regressions:
     known: tuple[Known, ...]
     horizon: int
     seed: int
-    _made: dict[int, tuple[Pipeline, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _made: dict[int, tuple[Range, Pipeline, float]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, curve: Sequence[float], numbers: Sequence[float], seed: int) -> Prediction:
         """By the regression for beginnings of this length."""
         length = len(curve)
-        scores = np.array([one.curve[self.horizon - 1] for one in self.known])
-        mean, scale = float(scores.mean()), float(scores.std()) or 1.0
+        ends = np.array([one.curve[self.horizon - 1] for one in self.known])
+        ends = Range.of(ends).cut(ends, REACH)
+        mean, scale = float(ends.mean()), float(ends.std()) or 1.0
         if length not in self._made:
-            self._made[length] = self._best(length, (scores - mean) / scale)
-        model, error = self._made[length]
-        return Prediction(float(mean + scale * model.predict(features(curve, numbers)[None])[0]), scale * error)
+            self._made[length] = self._best(length, (ends - mean) / scale)
+        of_scores, model, error = self._made[length]
+        inputs = features(of_scores.cut(np.asarray(curve, dtype=float), REACH), numbers)[None]
+        return Prediction(float(mean + scale * model.predict(inputs)[0]), scale * error)
 
-    def _best(self, length: int, targets: Array) -> tuple[Pipeline, float]:
-        """The drawn setting that predicts best, fitted on all curves, and the root of its mean squared error."""
-        inputs = np.array([features(one.curve[:length], one.numbers) for one in self.known])
+    def _best(self, length: int, targets: Array) -> tuple[Range, Pipeline, float]:
+        """The range of the beginnings' scores; the drawn setting that predicts best, fitted on all curves; and the root
+        of its mean squared error."""
+        beginnings = np.array([one.curve[:length] for one in self.known], dtype=float)
+        of_scores = Range.of(beginnings)
+        rows = zip(of_scores.cut(beginnings, REACH), self.known, strict=True)
+        inputs = np.array([features(scores, one.numbers) for scores, one in rows])
         random = seed_for("length", self.seed, length) % 2**32
         folds = KFold(self.settings.folds, shuffle=True, random_state=random)
         tried = []
@@ -91,10 +102,10 @@ class Regressions:
             apart = cross_val_predict(model, inputs, targets, cv=folds) - targets
             tried.append((model, float(np.sqrt(np.mean(apart**2)))))
         model, error = min(tried, key=lambda one: one[1])
-        return model.fit(inputs, targets), error
+        return of_scores, model.fit(inputs, targets), error
 
 
-def features(curve: Sequence[float], numbers: Sequence[float]) -> Array:
+def features(curve: Sequence[float] | Array, numbers: Sequence[float]) -> Array:
     """The scores, their first and second differences, and the architecture's numbers, in one vector."""
     scores = np.asarray(curve, dtype=float)
     return np.concatenate([scores, np.diff(scores), np.diff(scores, 2), np.asarray(numbers, dtype=float)])

@@ -13,7 +13,7 @@ from archwright.core.protocols import Estimator
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
-from archwright.tasks.task import Split, Task
+from archwright.tasks.task import Hyperparameters, Split, Task
 
 Network = Callable[[nn.Module], None]
 Watch = Callable[[Sequence[float], int], bool]
@@ -28,6 +28,11 @@ class Setting:
     signature: Signature
     epochs: int  # to train now
     horizon: int  # of the learning-rate schedule
+    scale: float = 1.0  # the images' sides, as a share of those of the task's images
+
+    def scaled(self, given: Hyperparameters) -> Hyperparameters:
+        """Hyper-parameters for the task's images, with crop and cutout, in pixels, for images of this size."""
+        return replace(given, crop=round(given.crop * self.scale), cutout=round(given.cutout * self.scale))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from archwright.core.history import History
 from archwright.core.objective import Constraint, Objective, minimize
 from archwright.core.rng import seed_for
 from archwright.core.trial import Evaluation, Trial
-from archwright.curves.extrapolator import Extrapolator, Known, Prediction
+from archwright.curves.extrapolator import Extrapolator, Known, Prediction, finite
 from archwright.curves.support_vectors import SupportVectors
 from archwright.estimators.course import Course
 from archwright.estimators.wrapped import TakesPart
@@ -69,7 +69,8 @@ class EarlyStopping(TakesPart):
 
     An extrapolator that learns from complete curves makes no prediction, and ends nothing, before enough of them are
     known: by default, before 30 trainings at the trial's fidelity went on to their end. Nor does one that was fitted
-    beforehand, to curves of fewer epochs or with other numbers.
+    beforehand, to curves of fewer epochs or with other numbers. A curve with a score that is no finite number is
+    neither learnt from nor predicted.
 
     Attributes:
         by: the extrapolator; by default `SupportVectors(least=30)`, which learns from 30 complete curves or more (Baker
@@ -133,7 +134,7 @@ class EarlyStopping(TakesPart):
         known = [
             Known(one.curve, one.trial.architecture, tuple(one.metrics[name] for name in names))
             for one in standing.known
-            if all(name in one.metrics for name in names)
+            if all(name in one.metrics for name in names) and finite(one.curve)
         ]
         seed = seed_for("curve", trial.seed)
         by = self.by.fit(known, seed) if len(known) >= self.by.least else None
@@ -148,9 +149,11 @@ class EarlyStopping(TakesPart):
             seen = len(curve)
             if by is None or not self.warmup <= seen < epochs or (seen - self.warmup) % self.every:
                 return False
+            if not finite(curve):
+                return False
             try:
                 prediction = by.predict(curve, epochs, numbers, seed_for(seed, seen))
-            except (ArchwrightError, ValueError):  # too few curves of so many epochs, other numbers, a score of nan
+            except (ArchwrightError, ValueError):  # too few curves of so many epochs, other numbers
                 return False
             made.append((seen, prediction))
             stopped = may_end and self.ends(prediction, best)

@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from archwright.core.asking import briefing_of
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
-from archwright.core.parts import describe
+from archwright.core.parts import describe, on_device, with_arguments_named
 from archwright.core.trial import Evaluation, Trial
-from archwright.estimators.course import Course
+from archwright.estimators.course import Course, Setting
 from archwright.estimators.wrapped import TakesPart
 from archwright.runtime.files import write_if_possible
 from archwright.spaces.space import Space
-from archwright.tasks.task import Split
 from archwright.training.distilling import Distilling
 from archwright.training.inheritance import Inheritance, inherit
 from archwright.training.seeding import seeded
@@ -60,10 +59,10 @@ class Inherited(TakesPart):
         distillation: epochs that a child which is not exact first learns to answer as its parent does, on the trial's
             training split by the task's own hyper-parameters. They count as epochs. LEMONADE distils; 0 is without. A
             parent that read images of another resolution can't teach.
-        checkpoints: folder for the trained weights and what was inherited, one file for each architecture, fidelity
-            and seed; none is removed. `record` sets it. Without one they stay in memory, where only trials of the same
-            process find them: with several worker processes, record the search. Where it can't be written, as on a
-            full disk, the evaluation counts all the same, and a warning says that children train from scratch.
+        checkpoints: folder for the trained weights and what was inherited, one file for each architecture, fidelity,
+            seed and training; none is removed. `record` sets it. Without one they stay in memory, where only trials of
+            the same process find them: with several worker processes, record the search. Where it can't be written, as
+            on a full disk, the evaluation counts all the same, and a warning says that children train from scratch.
     """
 
     distillation: int = 0
@@ -123,12 +122,12 @@ class Inherited(TakesPart):
         found = inherit(child, elder, self.task.prepare(ours.valid.inputs[:COMPARED]), trial.seed)
         if found.exact or not self.distillation:
             return found
-        self._distil(trial, child, elder, ours.train)
+        self._distil(trial, child, elder, ours)
         return replace(found, distilled=self.distillation)
 
-    def _distil(self, trial: Trial, network: nn.Module, parent: nn.Module, train: Split) -> None:
-        given = replace(self.task.hyperparameters, label_smoothing=0.0)
-        fit = Distilling(parent, network, self.task, train, given, self.distillation, trial.seed, _device(network))
+    def _distil(self, trial: Trial, network: nn.Module, parent: nn.Module, setting: Setting) -> None:
+        given, device = setting.scaled(replace(self.task.hyperparameters, label_smoothing=0.0)), _device(network)
+        fit = Distilling(parent, network, self.task, setting.train, given, self.distillation, trial.seed, device)
         for _ in range(self.distillation):
             fit.run_epoch()
 
@@ -158,8 +157,13 @@ class Inherited(TakesPart):
         write_if_possible(Path(self.checkpoints) / name, content, "children of these weights train from scratch")
 
     def _name(self, space: Space, trial: Trial) -> str:
-        """The file of an evaluation: equal for the same question about the same space and task."""
-        asked = [trial.architecture.as_dict(), trial.fidelity, trial.seed, describe(space), describe(self.task)]
+        """The file of an evaluation: equal for the same question to the same estimator about the same space.
+
+        Where an estimator computes and keeps its files is no part of what it is.
+        """
+        training = with_arguments_named(on_device(describe(self), "auto"), "checkpoints", None)
+        about = [describe(space), describe(self.task), training]  # a training of the user's own may not tell its task
+        asked = [trial.architecture.as_dict(), trial.fidelity, trial.seed, *about]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24] + ".safetensors"
 
     @cached_property

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import Any, Self
 
-from archwright.core.asking import answer_of, answer_or_failure, briefing_of, metrics_of
+from archwright.core.asking import answer_or_failure, briefing_of, metrics_of
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.history import History
 from archwright.core.objective import Goal, Objective
@@ -25,7 +25,8 @@ class Staged:
     The others are rejected: they have the cheap metrics, cost what the cheap estimate did, and are no evaluations of
     the budget. A trial is compared with those at its own fidelity. What went on once goes on again, so that a promotion
     to a higher fidelity isn't stopped half-way. Where the cheap one fails, such as a `Predicted` that knows too little,
-    or has no value for `by`, the dear one answers: a cheap one that always fails leaves nothing out.
+    or has no value for `by`, the dear one answers: a cheap one that always fails leaves nothing out. Where the dear one
+    fails, the trial does, with the cheap metrics and the cost of both.
 
     The cheap metrics are kept beside the dear ones. The metric `by`, and what the cheap one says about it (a name that
     begins with it), is called `cheap_...` where the dear one measures it too, or doesn't say what it measures; of any
@@ -104,7 +105,7 @@ class Staged:
             left_out = self._left_out(losses, cheap)
             if left_out is not None:
                 return Evaluation(trial, kept, cost=cheap.cost, failure=left_out, rejected=True)
-        answer = answer_of(self.dear, space, trial, dearly)
+        answer = answer_or_failure(self.dear, space, trial, dearly)  # a judgement is one, whatever comes of it
         metrics = {**kept, **answer.metrics}
         if "epochs" in cheap.metrics and "epochs" in answer.metrics:
             metrics["epochs"] = cheap.metrics["epochs"] + answer.metrics["epochs"]

@@ -17,8 +17,8 @@ from filelock import FileLock
 from archwright.core.errors import ArchwrightError
 from archwright.core.parts import describe
 from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.costing import costs_of
 from archwright.estimators.shared_fit import ArchitecturesFit, Keeper
-from archwright.estimators.training import sketch
 from archwright.objectives.costs import Cost, Flops, Parameters
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Task
@@ -86,9 +86,7 @@ class TrainedOnce(ABC):
 
     def preflight(self, space: Space, trial: Trial) -> dict[str, float]:
         """The costs of the standalone network."""
-        signature = self.task.signature
-        network = sketch(space, trial.architecture, signature)
-        return {cost.metric: cost.measure(network, signature) for cost in self.costs}
+        return costs_of(space, trial.architecture, self.task.signature, self.costs)
 
     def estimate(self, space: Space, trial: Trial) -> Evaluation:
         """Scores an architecture; the first time trains."""

@@ -20,6 +20,7 @@ from archwright.core.parts import describe
 from archwright.core.rng import seed_for
 from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.costing import costs_of
 from archwright.estimators.course import Course, Setting
 from archwright.objectives.costs import Cost, Flops, Parameters, example
 from archwright.spaces.space import Space
@@ -43,7 +44,9 @@ def less_data(setting: Setting, fidelity: float) -> Setting:
 
 
 def lower_resolution(setting: Setting, fidelity: float) -> Setting:
-    """Shrinks the images' sides by area averaging.
+    """Shrinks the images' sides by area averaging, and with them the pixels of crop and cutout, rounded.
+
+    Of the hyper-parameters only these two are lengths; 0 switches them off, and small images have no room for them.
 
     Raises:
         ArchwrightError: the task's examples are no images.
@@ -59,7 +62,9 @@ def lower_resolution(setting: Setting, fidelity: float) -> Setting:
         return Split(small.round().to(torch.uint8) if exact else small, split.targets)
 
     signature = replace(setting.signature, input_shape=(shape[0], *size))
-    return replace(setting, train=shrink(setting.train), valid=shrink(setting.valid), signature=signature)
+    # Of the sides as they became: a share of 1/27 leaves 1 pixel of 28, of which a cutout of 14 has to leave something.
+    scale = min(small / side for small, side in zip(size, shape[1:], strict=True))
+    return replace(setting, train=shrink(setting.train), valid=shrink(setting.valid), signature=signature, scale=scale)
 
 
 def narrower(setting: Setting, fidelity: float) -> Setting:
@@ -89,7 +94,7 @@ class Training:
         epochs: of a training at fidelity 1.
         along: what a lower fidelity is a share of: any of epochs, data, resolution, width; several shrink together.
         costs: measured beside the training; those that need no device also before it, to exclude architectures.
-        hyperparameters: instead of the task's own.
+        hyperparameters: instead of the task's own, for images of full resolution too: crop and cutout shrink with them.
         device: auto, cpu, cuda, cuda:1, ...
         checkpoints: folder for trainings that stopped early along "epochs" alone, so that a later trial of higher
             fidelity continues them instead of beginning anew. `record` sets it. Where it can't be written, as on a full
@@ -123,10 +128,8 @@ class Training:
         return self if self.checkpoints else replace(self, checkpoints=str(Path(folder) / "checkpoints"))
 
     def preflight(self, space: Space, trial: Trial) -> dict[str, float]:
-        """The costs that need no device, from a network that has shapes and no numbers."""
-        signature = self.task.signature
-        network = sketch(space, trial.architecture, signature)
-        return {cost.metric: cost.measure(network, signature) for cost in self.costs if not cost.needs_device}
+        """The costs that need no device."""
+        return costs_of(space, trial.architecture, self.task.signature, self.costs)
 
     def estimate(self, space: Space, trial: Trial) -> Evaluation:
         """Trains and validates.
@@ -152,7 +155,7 @@ class Training:
                 for cost in self.costs
                 if cost.needs_device
             }
-        given = self.hyperparameters or self.task.hyperparameters
+        given = setting.scaled(self.hyperparameters or self.task.hyperparameters)
         fit = Fit(network, self.task, setting.train, given, setting.horizon, trial.seed, device)
         checkpoint = self._checkpoint(space, trial)
         if checkpoint is not None and checkpoint.exists():
@@ -206,19 +209,6 @@ class Training:
         return Path(self.checkpoints) / f"{digest}.pt"
 
 
-def sketch(space: Space, architecture: Architecture, signature: Signature) -> nn.Module:
-    """The network on the `meta` device, where building and running cost nothing.
-
-    A constructor that computes with the weights can't be built there; it gets its real weights then.
-    """
-    try:
-        with torch.device("meta"):
-            return space.build(architecture, signature)
-    except (NotImplementedError, RuntimeError):
-        with seeded("sketch"):
-            return space.build(architecture, signature)
-
-
 def check_fits(network: nn.Module, signature: Signature, device: torch.device) -> None:
     """Whether the network maps a batch of the task's shape to the task's outputs.
 
@@ -237,8 +227,10 @@ def check_fits(network: nn.Module, signature: Signature, device: torch.device) -
 
 
 def _check_narrower(space: Space, architecture: Architecture, signature: Signature) -> None:
-    full, half = (sketch(space, architecture, replace(signature, width=width)) for width in (1.0, 0.5))
-    if Parameters().measure(half, signature) >= Parameters().measure(full, signature):
+    full, half = (
+        costs_of(space, architecture, replace(signature, width=width), [Parameters()]) for width in (1.0, 0.5)
+    )
+    if half["parameters"] >= full["parameters"]:
         raise ArchwrightError(
             "the fidelity 'width' changes nothing: the network's channel counts do not go through "
             "signature.channels(...)"

@@ -14,9 +14,9 @@ from torch import Tensor
 from archwright.core.errors import ArchwrightError, check_list, in_one_line, one_of
 from archwright.core.rng import Streams, seed_for
 from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.costing import costs_of
 from archwright.estimators.proxies import PROXIES, Probe, Proxy, Vote
 from archwright.estimators.proxies.probe import borrowed
-from archwright.estimators.training import sketch
 from archwright.objectives.costs import Cost, Flops, Parameters
 from archwright.spaces.operators import sample
 from archwright.spaces.space import Space
@@ -75,12 +75,8 @@ class ZeroCost:
         return frozenset({*asked, *(cost.metric for cost in self.costs)})
 
     def preflight(self, space: Space, trial: Trial) -> dict[str, float]:
-        """The costs that need no device, from a network that has shapes and no numbers."""
-        costs = [cost for cost in self.costs if not cost.needs_device]
-        if not costs:
-            return {}
-        network = sketch(space, trial.architecture, self.task.signature)
-        return {cost.metric: cost.measure(network, self.task.signature) for cost in costs}
+        """The costs that need no device."""
+        return costs_of(space, trial.architecture, self.task.signature, self.costs)
 
     def estimate(self, space: Space, trial: Trial) -> Evaluation:
         """Measures the proxies.

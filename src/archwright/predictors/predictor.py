@@ -12,6 +12,9 @@ from archwright.spaces.space import Space
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
+LEAST_STD = 1e-3
+"""Of a prediction, in standard deviations of the targets: where all of a model agrees, nothing is certain yet."""
+
 
 class Predictor(Protocol):
     """Settings of a model; `fit` makes the model."""
@@ -27,3 +30,8 @@ class Fitted(Protocol):
     def predict(self, architectures: Sequence[Architecture]) -> tuple[Array, Array]:
         """Mean and standard deviation of the metric for each: (m,), (m,), in the targets' units."""
         ...
+
+
+def least_std(targets: Array) -> float:
+    """The smallest deviation of a prediction, in the units of the targets (n,) that a model learns from."""
+    return LEAST_STD * (float(np.std(targets)) or 1.0)

@@ -10,14 +10,12 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from archwright.core.architecture import Architecture
+from archwright.predictors.predictor import least_std
 from archwright.predictors.vectors import Encoding, Everything, rows
 from archwright.spaces.encodings import OneHot
 from archwright.spaces.space import Space
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-
-LEAST_STD = 1e-3
-"""Of a prediction, in standard deviations of the targets: where all trees agree, nothing is certain yet."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,7 @@ class RandomForest:
             self.trees, max_features=self.columns, min_samples_split=self.split, random_state=seed % 2**32
         )
         forest.fit(rows(encode, architectures).astype(np.float32), targets)
-        least = LEAST_STD * (float(np.std(targets)) or 1.0)
-        return Forest(encode, tuple(tree.tree_ for tree in forest.estimators_), least)
+        return Forest(encode, tuple(tree.tree_ for tree in forest.estimators_), least_std(targets))
 
 
 @dataclass(frozen=True)

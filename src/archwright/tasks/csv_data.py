@@ -203,6 +203,8 @@ def _is_quantity(cells: Sequence[str], comma: bool) -> bool:
 
 
 def _number(cell: str, comma: bool) -> float | None:
+    if "_" in cell:  # Python's way to write numbers: elsewhere 18_25 is a text
+        return None
     for text in (cell, cell.replace(",", ".")) if comma else (cell,):
         try:
             return float(text)

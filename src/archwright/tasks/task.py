@@ -76,7 +76,8 @@ class Hyperparameters:
         warmup: share of the steps over which the learning rate rises linearly from zero.
         gradient_clip: largest allowed norm of the gradient; 0 switches it off.
         flip: mirror images left-right at random.
-        crop: shift images by up to this many pixels, zeros moving in.
+        crop: shift images by up to this many pixels, zeros moving in. Where a fidelity shrinks the images, it shrinks
+            crop and cutout too.
         cutout: side in pixels of the square set to zero (DeVries and Taylor, 2017); 0 switches it off.
         precision: of the arithmetic; auto is bfloat16 where the device has it in hardware, else float32.
     """

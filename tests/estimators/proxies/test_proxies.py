@@ -320,11 +320,7 @@ def test_zen_is_the_features_change_times_what_batch_norm_divided_by(kind):
 
 def test_zico_over_three_batches(case):
     probe, network = case
-    summed, by_batch = None, []
-    for number in range(3):  # the gradients of all batches so far, as the authors' code has them
-        slopes = slopes_of(probe, network, number)
-        summed = slopes if summed is None else [a + b for a, b in zip(summed, slopes, strict=True)]
-        by_batch.append([slope.flatten().tolist() for slope in summed])
+    by_batch = [[slope.flatten().tolist() for slope in slopes_of(probe, network, number)] for number in range(3)]
     expected = 0.0
     for of_weight in zip(*by_batch, strict=True):
         ratios = [
@@ -410,6 +406,25 @@ def test_dropout_is_the_same_in_every_run():
         assert measure("synflow", first) == measure("synflow", other)  # nothing is dropped
 
 
+class Attends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention, self.classifier = nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.classifier(self.attention(x[:, None], x[:, None], x[:, None])[0][:, 0])
+
+
+class Recurs(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.cell, self.classifier = kind(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        made = self.cell(x)
+        return self.classifier(made[0] if isinstance(made, tuple) else made)
+
+
 class Matrix(nn.Module):
     def __init__(self):
         super().__init__()
@@ -424,6 +439,9 @@ class Matrix(nn.Module):
     [
         ("naswot", nn.Linear(4, 2), "naswot looks at rectifiers"),
         ("fisher", Matrix(), "fisher looks at convolutions"),
+        ("fisher", Attends(), "see into MultiheadAttention; write it with nn.Linear"),
+        ("fisher", Recurs(nn.GRU), "see into GRU"),
+        ("fisher", Recurs(nn.GRUCell), "see into GRUCell"),
         (
             "naswot",
             nn.Sequential(nn.Linear(4, 2), nn.Threshold(1e9, 0.0), nn.ReLU()),

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import nn
+
 from archwright.core.errors import ArchwrightError
 from archwright.estimators.proxies.probe import Probe, total
+
+CLOSED = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
+"""Modules that multiply by their matrices where nobody sees what comes of it."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,14 @@ class Fisher:
         """The sum over the channels of all convolutions and linear layers.
 
         Raises:
-            ArchwrightError: the network calls no such layer.
+            ArchwrightError: the network calls no such layer, or has some inside torch's attention or recurrent modules.
         """
+        closed = next((module for module in probe.network.modules() if isinstance(module, CLOSED)), None)
+        if closed is not None:
+            raise ArchwrightError(
+                f"fisher looks at what linear layers make, and can't see into {type(closed).__name__}; "
+                "write it with nn.Linear, or ask another proxy"
+            )
         if not probe.passed.layers:
             raise ArchwrightError("fisher looks at convolutions and linear layers, and the network has none")
         return total(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import ClassVar
 
 import torch
@@ -15,10 +14,10 @@ from archwright.estimators.proxies.probe import Probe, total
 @dataclass(frozen=True)
 class ZiCo:
     """How large gradients are against how much they differ between batches: a sum over layers of the logarithm of the
-    sum over weights of mean |g| / std g (equation 16).
+    sum over weights of mean |g| / std g, g being the gradients of each batch by itself (equation 16).
 
-    The authors' code doesn't clear the gradients between its batches, so that its g of batch i is the sum of the first
-    i gradients; their numbers are made so, and so are ours. Weights whose g never changes are left out, as there.
+    The authors' code did not clear the gradients between its batches when it was published, so that a g was the sum of
+    those so far; a few days later it did (their commit d7076d5). Weights whose g never changes are left out, as there.
     """
 
     metric: ClassVar[str] = "zico"
@@ -39,7 +38,7 @@ class ZiCo:
         for of_weight in zip(*reversed(last_first), strict=True):
             known = [slope for slope in of_weight if slope is not None]
             if known:
-                sums = torch.stack(list(accumulate(known)))  # (batches, ...)
-                deviation, size = sums.std(0, correction=0), sums.abs().mean(0)
+                slopes = torch.stack(known)  # (batches, ...)
+                deviation, size = slopes.std(0, correction=0), slopes.abs().mean(0)
                 ratios.append(torch.where(deviation > 0, size / deviation, 0.0).sum())
         return total(ratio.log() for ratio in ratios if ratio > 0)
