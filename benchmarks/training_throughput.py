@@ -100,7 +100,7 @@ def main() -> None:
         "plain loop, DataLoader of 2 workers, float32": plain(task, split, device, loader=True),
         "plain loop, tensors, no augmentation, float32": plain(task, split, device, loader=False),
         "Training, float32": ours(task, split, device, "float32"),
-        "Training, auto": ours(task, split, device, "auto"),
+        "Training, bfloat16": ours(task, split, device, "bfloat16"),
     }
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(chosen.rounds + 1):

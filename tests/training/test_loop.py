@@ -152,8 +152,22 @@ def test_bfloat16_is_used_where_asked_for():
     layer, x = nn.Linear(4, 4), torch.randn(2, 4)
     with mixed_precision(CPU, "bfloat16"):
         assert layer(x).dtype == torch.bfloat16
-    with mixed_precision(CPU, "float32"):
-        assert layer(x).dtype == torch.float32
+    for precision in ("float32", "auto"):  # on a CPU
+        with mixed_precision(CPU, precision):
+            assert layer(x).dtype == torch.float32
+
+
+def test_strides_wider_than_the_image_have_right_gradients():
+    """In bfloat16, oneDNN reads what nobody wrote there."""
+    layer = nn.Conv2d(64, 64, 3, 2, 1, bias=False)
+    images = torch.randn(32, 64, 1, 1)
+    with mixed_precision(CPU, "auto"):
+        layer(images.contiguous(memory_format=torch.channels_last)).square().sum().backward()
+    centre = layer.weight.detach()[:, :, 1, 1].double()
+    vectors = images[:, :, 0, 0].double()
+    wanted = torch.zeros_like(layer.weight, dtype=torch.float64)
+    wanted[:, :, 1, 1] = 2.0 * (vectors @ centre.T).T @ vectors
+    torch.testing.assert_close(layer.weight.grad.double(), wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_flips_mirror_about_half_of_the_images():

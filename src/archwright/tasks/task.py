@@ -79,7 +79,7 @@ class Hyperparameters:
         crop: shift images by up to this many pixels, zeros moving in. Where a fidelity shrinks the images, it shrinks
             crop and cutout too.
         cutout: side in pixels of the square set to zero (DeVries and Taylor, 2017); 0 switches it off.
-        precision: of the arithmetic; auto is bfloat16 where the device has it in hardware, else float32.
+        precision: of the arithmetic; auto is bfloat16 on GPUs that have it in hardware, else float32.
     """
 
     optimizer: Literal["sgd", "adamw"] = "sgd"

@@ -236,13 +236,16 @@ def mixed_precision(device: torch.device, precision: Precision) -> AbstractConte
 
 
 def gains_by_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware; emulation would be slower than float32."""
-    if device.type == "cuda":
-        with torch.cuda.device(device):  # the question is about the current one
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch has no public question for this; where a version lacks the private one, the answer is no.
-    asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
-    return device.type == "cpu" and any(question() for question in asked if question is not None)
+    """Whether it is a GPU that multiplies bfloat16 in hardware; emulation would be slower than float32.
+
+    No CPU, whatever it has. Depthwise convolutions take twice as long in bfloat16 there, and the gradient of one whose
+    stride is larger than its image is wide is wrong (oneDNN reads numbers that nobody wrote, often NaN), as where a
+    network has shrunk small images to a pixel.
+    """
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):  # the question is about the current one
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _optimizer(network: nn.Module, given: Hyperparameters) -> torch.optim.Optimizer:
