@@ -70,12 +70,15 @@ def opened(request: pytest.FixtureRequest) -> tuple[str, Opened]:
     return request.param, {"onnx": onnx, "torch": program}[request.param]
 
 
-def test_raw_inputs_are_enough(opened: tuple[str, Opened], tmp_path: Path) -> None:
+def test_raw_inputs_are_enough(opened: tuple[str, Opened], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     format, open_file = opened
     raw = torch.randint(256, (60, 1, 3, 3), dtype=torch.uint8)
     task = arrays(raw, ["cat", "dog"] * 30)
     model = nn.Sequential(nn.Flatten(), nn.Linear(9, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
     path = export.export(model, tmp_path / "net", task, format, title="mine").path
+    assert not [
+        record for record in caplog.records if record.levelname == "WARNING"
+    ]  # torch's exporter would tell of packages that it misses
 
     network, texts = open_file(path)
     assert torch.allclose(network(raw[:5].float()), model.eval()(task.prepare(raw[:5])), atol=1e-5)

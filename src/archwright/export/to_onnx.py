@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +48,7 @@ def onnx(model: nn.Module, path: str | Path, given: Tensor | Task, *, title: str
     def write(model: nn.Module, aside: Path, batch: Tensor) -> None:
         size = sum(tensor.nbytes for tensor in model.state_dict().values())
         captured = program(model, batch)  # here and not by the ONNX exporter, whose errors hide the reason
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")  # about calls within torch and onnxscript; the outputs are checked instead
             made = torch.onnx.export(
                 captured,
@@ -66,6 +68,18 @@ def onnx(model: nn.Module, path: str | Path, given: Tensor | Task, *, title: str
         return lambda batch: [torch.as_tensor(output) for output in session.run(None, {name: batch.numpy()})]
 
     return publish(model, path, between.raw, ".onnx", write, read, between.wrapped)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what torch's exporter logs of packages that it would know too."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _text(value: Any) -> str:
