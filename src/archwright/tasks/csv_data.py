@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ def csv_file(
     for file in files.values():
         if not file.is_file():
             raise BadData(f"there is no file {file}; give the path of a CSV file")
-    header = _header(files["train"])
+    header, _ = _heading(files["train"])
     for name in (*ignore, *(() if target is None else (target,))):
         if name not in header:
             raise BadData(f"{files['train']}: {one_of('column', name, header)}")
@@ -141,7 +141,7 @@ def _load(
 ) -> Splits:
     source = str(files["train"])
     tables = {name: _read(file) for name, file in files.items()}
-    comma = _delimiter(files["train"]) == ";"
+    comma = _heading(files["train"])[1] == ";"
     columns = [
         Column.of(name, cells, source, comma)
         for name, cells in tables["train"].items()
@@ -195,11 +195,11 @@ def _targets(cells: Sequence[str], name: str, quantity: bool, comma: bool, where
 
 
 def _is_quantity(cells: Sequence[str], comma: bool) -> bool:
-    known = {cell for cell in cells if not _is_missing(cell)}
-    numbers = {number for cell in known if (number := _number(cell, comma)) is not None}
-    if len(numbers) == 0 or any(_number(cell, comma) is None for cell in known):
+    numbers = {_number(cell, comma) for cell in set(cells) if not _is_missing(cell)}
+    known = [number for number in numbers if number is not None]
+    if len(known) < max(1, len(numbers)):  # some are texts, or nothing is there
         return False
-    return len(numbers) > MOST_CLASSES or any(number != round(number) for number in numbers if np.isfinite(number))
+    return len(known) > MOST_CLASSES or any(number != round(number) for number in known if np.isfinite(number))
 
 
 def _number(cell: str, comma: bool) -> float | None:
@@ -217,30 +217,32 @@ def _is_missing(cell: str) -> bool:
     return cell.lower() in MISSING
 
 
-def _delimiter(path: Path) -> str:
-    return max(",;\t|", key=_first_line(path).count)
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """The file as text.
 
-
-def _first_line(path: Path) -> str:
-    return _text(path).lstrip().partition("\n")[0]
-
-
-def _text(path: Path) -> str:
+    Raises:
+        BadData: it can't be read, or isn't in UTF-8.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
     except UnicodeDecodeError as error:
         raise BadData(f"{path} is no text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise BadData(f"{path} can't be read: {error.strerror or error}") from error
 
 
-def _header(path: Path) -> list[str]:
-    """The names of the columns.
+def _heading(path: Path) -> tuple[list[str], str]:
+    """The names of the columns, and what is between cells: of the first line alone.
 
     Raises:
-        BadData: there are none, one without a name, or one twice.
+        BadData: there are no names, one column is without, or two have the same.
     """
-    rows = list(csv.reader([_first_line(path)], delimiter=_delimiter(path), skipinitialspace=True))
+    with _opened(path) as file:
+        first = next((line for line in file if line.strip()), "")
+    delimiter = max(",;\t|", key=first.count)
+    rows = list(csv.reader([first], delimiter=delimiter, skipinitialspace=True))
     names = [name.strip() for name in (rows or [[]])[0]]
     if len(names) < 2:
         raise BadData(f"{path} has {len(names)} column(s): give the inputs and the target, cells apart by commas")
@@ -251,7 +253,7 @@ def _header(path: Path) -> list[str]:
     for name in names:
         if not name or names.count(name) > 1:
             raise BadData(f"{path}: the first line has {name!r} {names.count(name)} times; give each column a name")
-    return names
+    return names, delimiter
 
 
 def _read(path: Path) -> Table:
@@ -260,16 +262,19 @@ def _read(path: Path) -> Table:
     Raises:
         BadData: a row of another length than the first one, or none at all.
     """
-    names, text = _header(path), io.StringIO(_text(path), newline="")
+    names, delimiter = _heading(path)
     rows: list[list[str]] = []
-    reader = csv.reader(text, delimiter=_delimiter(path), skipinitialspace=True)
-    try:
-        for row in reader:
-            if row and len(row) != len(names):
-                raise BadData(f"{path}: line {reader.line_num} has {len(row)} cells, and the first line {len(names)}")
-            rows += [[cell.strip() for cell in row]] if row else []
-    except csv.Error as error:
-        raise BadData(f"{path}: line {reader.line_num}: {error}") from None
+    with _opened(path) as file:
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+        try:
+            for row in reader:
+                if row and len(row) != len(names):
+                    raise BadData(
+                        f"{path}: line {reader.line_num} has {len(row)} cells, and the first line {len(names)}"
+                    )
+                rows += [[cell.strip() for cell in row]] if row else []
+        except csv.Error as error:
+            raise BadData(f"{path}: line {reader.line_num}: {error}") from None
     if len(rows) < 2:
         raise BadData(f"{path} has a first line and no rows")
     return {name: [row[place] for row in rows[1:]] for place, name in enumerate(names)}
