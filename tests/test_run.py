@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import archwright as aw
-from archwright import run as runs
+from archwright import winner as winners
 from archwright.core.errors import ArchwrightError
 from archwright.estimators import Training
 from archwright.runtime.store import StoreError, alone
@@ -64,7 +64,7 @@ def epochs(monkeypatch):
         return run_epoch(fit)
 
     monkeypatch.setattr(Fit, "run_epoch", noted)
-    monkeypatch.setattr(runs, "KEPT_EVERY", 0.0)
+    monkeypatch.setattr(winners, "KEPT_EVERY", 0.0)
     return trained
 
 
@@ -135,7 +135,7 @@ def test_a_network_that_is_another_one_since_is_said_so(task, folder, epochs, mo
 
 
 def test_between_two_states_of_a_short_training_nothing_is_written(task, folder, monkeypatch):
-    monkeypatch.setattr(runs, "KEPT_EVERY", 1000.0)
+    monkeypatch.setattr(winners, "KEPT_EVERY", 1000.0)
     seen = []
     best(folder).train(task, epochs=3, on_epoch=lambda *_: seen.append(len(states(folder))))
     assert seen == [0, 0, 1]
@@ -202,16 +202,16 @@ def test_while_a_winner_is_trained_no_search_goes_on(task, folder):
 
 def test_who_was_second_finds_the_result(task, folder, monkeypatch):
     """The other process ends between the look for a result and the lock."""
-    other, free = [], runs.alone
+    other, free = [], winners.alone
 
     def late(path):
-        monkeypatch.setattr(runs, "alone", free)
+        monkeypatch.setattr(winners, "alone", free)
         other.append(best(folder).train(task, epochs=1))
         scored.append((folder / "result.json").read_bytes())
         return free(path)
 
     scored = []
-    monkeypatch.setattr(runs, "alone", late)
+    monkeypatch.setattr(winners, "alone", late)
     model = best(folder).train(task, epochs=2)
     assert equal(model, other[0])
     assert (folder / "result.json").read_bytes() == scored[0]

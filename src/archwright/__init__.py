@@ -45,9 +45,10 @@ if TYPE_CHECKING:
     from archwright.diagnosis.diagnosing import Candidate
     from archwright.diagnosis.result import Diagnosis
     from archwright.objectives.costs import Flops, Latency, Memory, Parameters
-    from archwright.run import Run, Winner, load, record, resume
+    from archwright.run import Run, load, record, resume
     from archwright.runtime.store import StoreError
     from archwright.terminal import progress
+    from archwright.winner import Winner
 
 __all__ = [
     "Architecture",
@@ -118,7 +119,8 @@ __getattr__ = lazy(
         "archwright.diagnosis.result": ["Diagnosis"],
         "archwright.objectives.costs": ["Flops", "Latency", "Memory", "Parameters"],
         "archwright.terminal": ["progress"],
-        "archwright.run": ["Run", "Winner", "load", "record", "resume"],
+        "archwright.run": ["Run", "load", "record", "resume"],
+        "archwright.winner": ["Winner"],
         "archwright.runtime.store": ["StoreError"],
     },
 )

@@ -61,7 +61,7 @@ def test_a_training_that_is_interrupted_says_how_it_goes_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("archwright.run.Winner.train", interrupted)
+    monkeypatch.setattr("archwright.winner.Winner.train", interrupted)
     done = cli("train", searched, "--evaluation", 0)
     assert done.status == 130
     assert done.err.splitlines()[-1].endswith("what has finished is kept, go on with: the same command")

@@ -30,9 +30,10 @@ from archwright.core.parts import describe
 from archwright.runtime.store import read_json, write_json
 
 if TYPE_CHECKING:
-    from archwright.run import Run, Winner
+    from archwright.run import Run
     from archwright.search import Budget, Search
     from archwright.tasks import Task
+    from archwright.winner import Winner
 
 
 JOB = "job.json"
@@ -260,12 +261,9 @@ def trained(run: Run) -> Winner:
     Raises:
         ArchwrightError: none is trained yet.
     """
-    from archwright.run import Winner
-
-    scored = run.history.scored(run.result["position"]) if run.result is not None else None
-    if scored is None:
+    if run.result is None:
         raise ArchwrightError(f"{run.folder} has no trained model yet; train it first: archwright train {run.folder}")
-    return Winner(run, scored)
+    return run.winner(run.result["position"])
 
 
 def _best(run: Run) -> Winner:

@@ -100,6 +100,11 @@ def digest(*arrays: NDArray[Any]) -> str:
     return total.hexdigest()
 
 
+def task_summary(task: Task) -> dict[str, Any]:
+    """What a manifest records about a task, as JSON: name, shape of an example, and its splits."""
+    return {"name": task.name, "input_shape": list(task.signature.input_shape), **split_summary(task)}
+
+
 def split_summary(task: Task) -> dict[str, Any]:
     """What a manifest records about a task's splits, as JSON.
 
