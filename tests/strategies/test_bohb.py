@@ -127,6 +127,29 @@ def test_it_is_random_until_there_are_three_points_more_than_decisions():
     assert not asked(9)
 
 
+def test_in_a_wide_space_rejections_alone_never_make_densities_of_too_few(monkeypatch):
+    class Rationed:
+        metrics = frozenset({"loss", "size"})
+
+        def preflight(self, space, trial):
+            return {"size": float(sum(value for _, value in trial.architecture))}
+
+        def estimate(self, space, trial):
+            size = self.preflight(space, trial)["size"]
+            return Evaluation(trial, {"loss": -size, "size": size}, cost=1.0)
+
+    sizes, density = [], Points.density
+    monkeypatch.setattr(Points, "density", lambda self, some: sizes.append(len(some)) or density(self, some))
+    space = Space(made, bits=[Choice(0, 1) for _ in range(205)])
+    goals = ["min:loss", "size <= 89"]  # about one in thirty
+    search = aw.budget(
+        aw.search(space, KernelDensity(candidates=2), Rationed(), objectives=goals, seed=0), evaluations=45
+    )
+    assert sum(evaluation.rejected for evaluation in search) > 200
+    assert sizes
+    assert min(sizes) >= 206
+
+
 def test_a_share_of_its_proposals_is_random():
     space = edges(5, 6)
     history = history_of(space, 40, lambda architecture: 0.0)

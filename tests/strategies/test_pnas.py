@@ -200,6 +200,22 @@ def test_a_level_of_which_all_is_rejected_is_left_and_what_is_longer_is_reached(
     assert levels_of(history) == {1: 10, 2: 20, 3: 15, 4: 15}
 
 
+def test_a_dozen_levels_of_which_all_is_rejected_do_not_end_the_search():
+    class Sized(Additive):
+        metrics = frozenset({"loss", "size"})
+
+        def preflight(self, space, trial):
+            return {"size": float(trial.architecture["layers.times"])}
+
+        def estimate(self, space, trial):
+            answer = super().estimate(space, trial)
+            return Evaluation(trial, answer.metrics | self.preflight(space, trial), cost=1.0)
+
+    objectives, strategy = ["min:loss", "size <= 2"], fast(members=1, epochs=1, candidates=5)
+    run = aw.budget(aw.search(tower(14), strategy, Sized(), objectives=objectives, seed=0), evaluations=60)
+    assert sum(not evaluation.rejected for evaluation in run) == 60
+
+
 def test_a_level_of_which_all_failed_is_made_longer_all_the_same():
     def answer(trial, number):
         broken = trial.architecture["layers.times"] < 3

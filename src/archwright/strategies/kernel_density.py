@@ -62,10 +62,9 @@ class KernelDensity(Learner["Points"]):
     def propose(self, space: SearchSpace, history: History, rng: Generator) -> Trial:
         """A random architecture by chance and while there is too little to learn from, then the best candidate."""
         points = self.learned(space, history)
-        least = points.width + 1  # N_min of the paper
-        if len(points.known) < least + 2 or not points.width or rng.random() < self.interleaved:
+        known, least = bounded(points.known), points.width + 1  # N_min of the paper
+        if len(known) < least + 2 or not points.width or rng.random() < self.interleaved:
             return Trial(sample(space, rng))
-        known = bounded(points.known)
         order = np.argsort(scalarised(known, rng), kind="stable")
         few = max(least, round(self.share * len(order)))  # equation 4
         many = max(least, len(order) - few)

@@ -36,9 +36,11 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 TRIES = 100
 """Random architectures of level 0 that are drawn to find a new one."""
 
-
 BARREN = 100
-"""Rejections in a row after which a level is left."""
+"""Rejections in a row after which a level is left, where there are few levels."""
+
+BARREN_IN_ALL = 500
+"""Rejections in a row over all levels, at most: a search ends after 1,000."""
 
 TIMES = ".times"
 """What the name of a Repeat's length ends with."""
@@ -58,7 +60,8 @@ class PNAS:
     Ours: of very many longer architectures a sample is compared. After the last level its search goes on, the predictor
     trained anew after each further `beam`. Several objectives are made one, anew for each training (ParEGO). What
     constraints reject takes no place on its level, and the predictor learns from it; a level is left whose latest
-    `BARREN` architectures were all rejected. Where none of a level succeeded, any of it is made longer.
+    `BARREN` architectures, or fewer where there are many levels, were all rejected. Where none of a level succeeded,
+    any of it is made longer.
 
     Attributes:
         beam: K, evaluations a level; the paper's 256 need 1,160 evaluations for 5 levels.
@@ -175,7 +178,8 @@ class Growth:
             rejected[level] = rejected[level] + 1 if evaluation.rejected else 0
             if not evaluation.rejected:
                 counted.add(evaluation.trial.architecture)
-        return Counter(map(self.level, counted)), {level for level, count in rejected.items() if count >= BARREN}
+        enough = max(1, min(BARREN, BARREN_IN_ALL // self.levels))
+        return Counter(map(self.level, counted)), {level for level, count in rejected.items() if count >= enough}
 
     def start(self, history: History, rng: Generator) -> Architecture | None:
         """A random architecture of level 0 that is new; None if there seems to be none left."""
