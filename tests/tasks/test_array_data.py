@@ -127,9 +127,54 @@ def test_bad_numbers_are_counted_and_placed(value: float) -> None:
         arrays(FEATURES, FEATURES, test_inputs=FEATURES, test_targets=with_bad_rows(value))
 
 
+SECONDS = 1_700_000_000 + np.arange(40) * 15  # within ten minutes: float32 has steps of 128 there
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "reason"),
+    [
+        (
+            FEATURES + 1e9 * (np.arange(5) == 2),
+            LABELS,
+            "train inputs, column 2: a deviation of .* leave the column out$",
+        ),
+        (np.stack([LABELS, SECONDS], axis=1), LABELS, "train inputs, column 1: a deviation of 1.7e.02 in .* 1.7e.09"),
+        (FEATURES, SECONDS.astype(float), "train targets: a deviation of .*, such as the mean$"),
+        (FEATURES, np.stack([LABELS, SECONDS], axis=1) * 1.0, "train targets, column 1: a deviation of"),
+    ],
+)
+def test_what_float32_would_merge_is_told(inputs: np.ndarray, targets: np.ndarray, reason: str) -> None:
+    with pytest.raises(BadData, match=reason):
+        arrays(inputs, targets)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        SECONDS.astype(np.float32),  # as float32 has it
+        1e7 + np.arange(40) * 15.1,
+        np.full(40, 0.1),
+        0.1 * 3 - np.arange(40) % 2 * 2**-54,  # constant but for rounding
+        2.0**24 - (np.arange(40) == 3),  # fine, and exact
+    ],
+)
+def test_what_float32_tells_apart_is_taken(column: np.ndarray) -> None:
+    assert len(arrays(column[:, None], column).train) == 28
+    narrow = np.full((4, 1), 1e9) + np.arange(4)[:, None]  # a test split may be narrow where train isn't
+    wide = np.linspace(0, 1e9, 40)[:, None]
+    assert len(arrays(wide, LABELS, test_inputs=narrow, test_targets=LABELS[:4]).test) == 4
+    assert len(arrays(np.tile(SECONDS[:, None, None], (1, 8, 8)), LABELS).train) == 28  # images share a scale
+
+
 @pytest.mark.parametrize(
     ("inputs", "targets", "more", "reason"),
     [
+        (
+            FEATURES,
+            LABELS.astype(np.uint64) + np.uint64(2**63),
+            {},
+            "the class 9223372036854775811, beyond int64; .* as texts",
+        ),
         (FEATURES, LABELS[:39], {}, "40 inputs but 39 targets"),
         (FEATURES, LABELS * 0, {}, "the one class 0"),
         (FEATURES, np.where(LABELS == 0, 0, 1) + 5 * (np.arange(40) > 37), {}, "class '6' has only 2 .* every class$"),
@@ -166,6 +211,12 @@ def test_bad_numbers_are_counted_and_placed(value: float) -> None:
             LABELS,
             {"test_inputs": FEATURES, "test_targets": FEATURES},
             "targets are 5 numbers, unlike train's int",
+        ),
+        (
+            FEATURES,
+            LABELS,
+            {"test_inputs": FEATURES, "test_targets": LABELS + 1, "classes": list("abcd")},
+            "test has the class 4, which train lacks",
         ),
         (FEATURES, FEATURES, {"classes": list("abcde")}, "targets are floating; leave it out"),
         (FEATURES, LABELS, {"classes": list("abc")}, "the class 3, which classes= lacks"),

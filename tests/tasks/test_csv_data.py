@@ -75,6 +75,13 @@ def test_it_travels_and_is_the_same_each_time(write: Write) -> None:
         ([f"{row % 2}.5" for row in range(40)], False, ("0.5", "1.5")),
         (["yes", "no"] * 20, None, ("no", "yes")),
         (["2", "10"] * 20, False, ("2", "10")),
+        (["01", "1"] * 20, None, ("01", "1")),
+        (["00501", "10E3", "1000E1", "7"] * 10, None, ("00501", "1000E1", "10E3", "7")),
+        (["9007199254740993", "9007199254740992"] * 20, None, ("9007199254740992", "9007199254740993")),
+        (["-9007199254740992", "+1"] * 20, None, ("+1", "-9007199254740992")),
+        (["none", "mild", "NA", "nan"] * 10, None, ("NA", "mild", "nan", "none")),
+        (["none", "null"] * 20, None, ("none", "null")),
+        ([f"{row}" for row in range(22)] * 4 + ["12a"] * 4, False, tuple(sorted([*map(str, range(22)), "12a"]))),
     ],
 )
 def test_what_is_to_be_predicted(
@@ -126,6 +133,44 @@ def test_a_test_file_is_read_as_the_training_data(write: Write) -> None:
     assert len(task.train) + len(task.valid) == 40
 
 
+def test_a_whole_number_may_be_written_with_a_point(write: Write) -> None:
+    task = csv_file(write("x;y", *(f"{row};{('1', '1.0', '2,00', '10')[row % 4]}" for row in range(40))))
+    assert task.classes == ("1", "2", "10")
+
+
+def test_what_the_classes_are_is_seen_in_train_alone(write: Write) -> None:
+    train = write("x,y", *(f"{row},{('1', '2', 'x', 'NA')[row % 4]}" for row in range(40)))
+    task = csv_file(train, test=write("x,y", "1,2", "2,1", name="test.csv"))
+    assert [task.classes[place] for place in task.test.targets.tolist()] == ["2", "1"]
+    with pytest.raises(BadData, match="test has the class '3', which train lacks"):
+        _ = csv_file(train, test=write("x,y", "1,2", "2,3", name="test.csv")).splits
+
+    train = write("x,y", *(f"{row},{row % 2}" for row in range(40)))
+    for strange in ("x", "01", "1.5"):
+        with pytest.raises(BadData, match=rf"test\.csv: row 2 of 'y' is '{strange}', a class which train lacks"):
+            _ = csv_file(train, test=write("x,y", "1,1", f"2,{strange}", name="test.csv")).splits
+    with pytest.raises(BadData, match="test has the class 2, which train lacks"):
+        _ = csv_file(train, test=write("x,y", "1,1", "2,2", name="test.csv")).splits
+
+
+def test_texts_and_few_numbers_are_categories(write: Write) -> None:
+    task = csv_file(write("x,y", *(f"{('1', '2', '3 or more')[row % 3]},{row % 2}" for row in range(40))))
+    assert task.features == ("x=1", "x=2", "x=3 or more")
+    task = csv_file(write("x,y", *(f"{row % 30}%,{row % 2}" for row in range(60))))
+    assert len(task.features) == 30
+
+
+def test_times_lose_nothing_in_silence(write: Write) -> None:
+    """Beside the empty cell too, for which 0 stands until the splits are known."""
+    seconds = ["", *(str(1_700_000_000 + row) for row in range(39))]
+    with pytest.raises(
+        BadData, match=r"the column 'time': a deviation of 11 in .* or leave the column out with ignore="
+    ):
+        _ = csv_file(write("time,y", *(f"{time},{row % 2}" for row, time in enumerate(seconds)))).splits
+    with pytest.raises(BadData, match=r"the column 'time': a deviation of 11 in .* such as the mean$"):
+        _ = csv_file(write("x,time", *(f"{row},{time}" for row, time in enumerate(seconds) if time))).splits
+
+
 def test_a_quantity_is_learnt(write: Write) -> None:
     from archwright.training.loop import Fit, score
 
@@ -155,6 +200,26 @@ MISTAKES = [
     (("x,y", *(f"{'?'},{row % 2}" for row in range(9))), {}, "the column 'x' is empty"),
     (("x,y", *(f"text {row},{row % 2}" for row in range(101))), {}, "'x' has 101 different texts"),
     (("x,y", *(f"{row},{row % 2}" for row in range(9)), "inf,1"), {}, "row 10 of the column 'x' is 'inf'"),
+    (("x,y", "1,0", "-1e39,0"), {}, "row 2 of the column 'x' is '-1e39'; give a finite number, up to 3.4e.38"),
+    (("x,y", *(f"{row},{row}.5" for row in range(9)), "1,1e39"), {}, "row 10 of 'y' is '1e39', no number up to 3.4e"),
+    (("x,y", *(f"{row},{row % 2}" for row in range(9)), "1,NA"), {}, "row 10 has no 'y'"),
+    (("x,y", *(f"{row},{'ab'[row % 2]}" for row in range(9)), "1,?"), {}, "row 10 has no 'y'"),
+    (
+        ("x,y", *(f"{row},{row % 2}" for row in range(21)), "unknown,1"),
+        {},
+        "row 22 of the column 'x' is 'unknown', where others are numbers: empty it if .* with ignore=",
+    ),
+    (
+        ("x,y", *(f"{row},{row}" for row in range(21)), "1,~20"),
+        {},
+        "row 22 of the column 'y' is '~20', where others are numbers: delete the row, .* regression=False",
+    ),
+    (
+        ("x,y", *(f"{row},{row % 13}" for row in range(100)), "1,17"),
+        {},
+        r"examples of every class, or give regression=True \(--task.regression true\) if these are quantities$",
+    ),
+    (("x,y", *(f"{row},1" for row in range(9))), {}, "the one class 1; give at least two$"),
     (("x,y", *(f"{row},cat" for row in range(9))), {"regression": True}, "'cat', no number"),
     (("x,y", *(f"{row},cat" for row in range(9))), {}, "the one class 'cat'"),
 ]

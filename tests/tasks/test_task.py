@@ -164,6 +164,12 @@ def test_features_of_any_scale_are_standardised(scale, offset):
     assert prepared.std() == pytest.approx(1.0, abs=0.01)
 
 
+def test_a_value_of_few_rows_is_standardised_too():
+    column = torch.zeros(40_000)
+    column[[11, 20_003, 30_001]] = 50_000.0
+    assert inputs_of(column).statistics[1][0, 0] == pytest.approx(float(column.double().std()))
+
+
 def test_statistics_are_the_same_in_pieces(monkeypatch):
     task, again = aw.tasks.digits(), aw.tasks.digits()
     whole = task.train.inputs.double()

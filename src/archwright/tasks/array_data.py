@@ -25,6 +25,8 @@ _SPLITS = {"train": ("train", ""), "valid": ("valid", "val"), "test": ("test",)}
 _INPUTS = ("inputs", "x", "images", "data")
 _TARGETS = ("targets", "y", "labels", "target")
 _MANY = 10  # integers: where more of them are targets, they may well be meant as numbers, not as classes
+_FINEST = 16 * np.finfo(np.float32).eps  # of the largest number: what varies less, float32 has in a few steps
+_NOISE = 1e-12  # of the largest number: what varies less in float64 is constant but for rounding
 
 FOR_ARRAYS = Hyperparameters(optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, batch_size=64)
 """How networks for data of unknown kind are trained: AdamW needs the least care."""
@@ -61,7 +63,8 @@ def arrays(
         seed: of the split.
 
     Raises:
-        BadData: no numbers, NaN or infinity, lengths or shapes that don't match, only one class, too few examples of
+        BadData: no numbers, NaN or infinity, a column of vectors or targets that varies too little for its size to
+            keep what it tells in float32, lengths or shapes that don't match, only one class, too few examples of
             one. For a file: now if it can't be read or lacks arrays, the rest on loading.
     """
     names = None if classes is None else tuple(map(str, classes))
@@ -145,10 +148,14 @@ def make_splits(
     *,
     source: str,
     sequences: bool = False,
+    advice: str = "make the targets floating point for a regression",
 ) -> Splits:
     """Checks raw inputs and targets of "train" and perhaps "valid" and "test", and takes missing splits out of train.
 
     The arguments and errors are those of `arrays`; messages begin with `source`.
+
+    Args:
+        advice: how to say that targets of whole numbers are no classes; told where a class has too few examples.
     """
     where = {name: f"{source}: {name}" for name in pairs}
     inputs = {name: _inputs(pair[0], where[name], sequences) for name, pair in pairs.items()}
@@ -164,10 +171,13 @@ def make_splits(
     if targets["train"].dtype.kind == "f":
         if classes is not None:
             raise BadData(f"{source}: classes= is for integers and texts, but targets are floating; leave it out")
+        _check_columns(pairs["train"][1], f"{where['train']} targets")
         names: tuple[str, ...] = ()
         numbers = targets
     else:
         names, numbers = _numbered(targets, classes, where)
+    if inputs["train"].dim() == 2:
+        _check_columns(pairs["train"][0], f"{where['train']} inputs", ", or leave the column out")
     splits = {name: Split(inputs[name], torch.from_numpy(numbers[name])) for name in pairs}
     meant = classes is None and targets["train"].dtype.kind in "iu" and len(names) > _MANY
     return divide(
@@ -177,7 +187,7 @@ def make_splits(
         source=source,
         valid=splits.get("valid"),
         test=splits.get("test"),
-        advice=", or make the targets floating point for a regression" if meant else "",
+        advice=f", or {advice}" if meant else "",
     )
 
 
@@ -203,6 +213,35 @@ def as_array(value: Any, where: str) -> Array:
         return np.asarray(value)
     except (ValueError, TypeError) as error:
         raise BadData(f"{where} isn't an array ({error}); give rows of equal shape") from error
+
+
+def check_digits(column: Array, name: str, otherwise: str = "") -> None:
+    """Refuses numbers whose differences are lost in float32, in which networks compute.
+
+    Args:
+        column: (n,) finite numbers; whatever their type, what float32 holds exactly is fine.
+        name: begins the message.
+        otherwise: what else helps; ends it.
+
+    Raises:
+        BadData: they vary, but by so little for their size that float32 merges most of them.
+    """
+    if np.can_cast(column.dtype, np.float32) or not len(column):
+        return
+    exact = column.astype(np.float64)
+    deviation, largest = float(exact.std()), float(np.abs(exact).max())
+    if _NOISE * largest < deviation < _FINEST * largest and (exact.astype(np.float32) != exact).any():
+        raise BadData(
+            f"{name}: a deviation of {deviation:.2g} in numbers up to {largest:.6g} is too fine for float32, in "
+            f"which networks compute; subtract a constant first, such as the mean{otherwise}"
+        )
+
+
+def _check_columns(value: Any, where: str, otherwise: str = "") -> None:
+    array = as_array(value, where)
+    columns = array.reshape(len(array), -1).T
+    for place, column in enumerate(columns):
+        check_digits(column, f"{where}, column {place}" if len(columns) > 1 else where, otherwise)
 
 
 def _inputs(value: Any, where: str, sequences: bool) -> Tensor:
@@ -256,6 +295,8 @@ def _targets(value: Any, where: str) -> Array:
         odd = next((row for row, target in enumerate(array) if not isinstance(target, str)), None)
         if odd is not None:
             raise BadData(f"{where} target in row {odd} is {array[odd]!r}; give texts or numbers, not a mixture")
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise BadData(f"{where} targets have the class {array.max()}, beyond int64; give the classes' names as texts")
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8", "replace")
     return (
@@ -268,16 +309,15 @@ def _numbered(
 ) -> tuple[tuple[str, ...], dict[str, Array]]:
     """Class names, and targets as int64 from 0."""
     known = np.unique(targets["train"])
-    lacks = "train lacks"
     if classes is not None:
         named = np.array(classes) if known.dtype.kind == "U" else np.arange(len(classes))
         if missing := sorted(set(named.tolist()) - set(known.tolist())):
             raise BadData(
                 f"{where['train']} has no example of class {missing[0]!r}; give some or leave it out of classes="
             )
-        known, lacks = named, "classes= lacks"
+        known = named
     if len(known) < 2:
-        raise BadData(f"{where['train']} has the one class {known.tolist()[0]!r}; give at least two, or float targets")
+        raise BadData(f"{where['train']} has the one class {known.tolist()[0]!r}; give at least two")
     order = np.argsort(known)
     numbers = {}
     for name, labels in targets.items():
@@ -285,6 +325,7 @@ def _numbered(
         numbers[name] = order[places].astype(np.int64)
         strange = known[numbers[name]] != labels
         if strange.any():
+            lacks = "classes= lacks" if name == "train" else "train lacks"
             raise BadData(
                 f"{where[name]} has the class {labels[strange][0].item()!r}, which {lacks}; add it or drop those"
             )
