@@ -3,7 +3,7 @@
 import errno
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -233,6 +233,50 @@ def test_what_is_no_winner(folder):
             run.winner(position)
     with pytest.raises(ArchwrightError, match=r"evaluation 1 of .* failed \(ValueError: seven"):
         run.winner(1)
+
+
+def forget_the_data_of_the_result(folder):
+    result = json.loads((folder / "result.json").read_text())
+    del result["task"]
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.mark.parametrize("forget", [lambda _: None, forget_the_data_of_the_result], ids=["as written", "older"])
+def test_a_trained_network_goes_with_the_data_that_it_learnt(tmp_path, forget):
+    def table(name, rows=60):
+        lines = [f"{row % 7},{row % 5}.5,{(name, 'dog')[row % 2]}" for row in range(rows)]
+        (tmp_path / "pets.csv").write_text("\n".join(["a,b,kind", *lines]))
+        return aw.tasks.csv_file(tmp_path / "pets.csv")
+
+    class Pets(Net):
+        def __init__(self, signature, hidden):
+            super().__init__(signature, hidden)
+            self.body[0] = nn.Linear(*signature.input_shape, hidden)
+
+    folder, space = tmp_path / "run", aw.Space(Pets, hidden=aw.Choice(4))
+    wanted = aw.search(space, aw.strategies.Exhaustive(), Training(table("cat"), epochs=1), objectives="valid_accuracy")
+    list(aw.record(wanted, folder))
+    aw.load(folder, space=space).best.train(epochs=1)
+    forget(folder)
+    for changed in (table("cat", rows=61), table("bat")):
+        trained = aw.load(folder, space=space).best
+        for ask in (trained.trained, trained.train, lambda given=changed, of=trained: of.trained(given)):
+            with pytest.raises(StoreError, match=r"not what evaluation 0 was trained on.*put the old data back"):
+                ask()
+        with pytest.raises(StoreError, match=r"the data of pets is not what it was when .* was searched: put the old"):
+            aw.resume(folder, space=space)
+    table("cat")
+    assert aw.load(folder, space=space).best.trained()
+
+
+def test_the_order_of_the_classes_is_of_the_data(folder, task, tmp_path):
+    best(folder).train(task, epochs=1)
+    splits = task.splits
+    other = aw.tasks.Task("other", lambda: splits)
+    assert best(folder).trained(other)  # whatever it is called now
+    turned = aw.tasks.Task("arrays", lambda: replace(splits, classes=splits.classes[::-1]))
+    with pytest.raises(StoreError, match="class names would be others"):
+        best(folder).trained(turned)
 
 
 @dataclass(frozen=True)

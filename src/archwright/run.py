@@ -350,6 +350,11 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
         return on_device(manifest.get(name), None) if name == "estimator" else manifest.get(name)
 
     different = [name for name in SAME if settled(old, name) != settled(new, name)]
+    if different == ["task"]:  # where it is another task, so is the estimator
+        raise StoreError(
+            f"the data of {(new['task'] or old['task'])['name']} is not what it was when {folder} was searched: put "
+            "the old data back, or search anew in another folder"
+        )
     if different:
         name = different[0]
         raise StoreError(

@@ -73,7 +73,8 @@ class Winner:
 
         Raises:
             ArchwrightError: another architecture of this run was scored before; or the test split can't be scored.
-            StoreError: another process writes to the run; or the trained weights can't be written.
+            StoreError: another process writes to the run; or the trained weights can't be written; or the task's data
+                is not what it was.
         """
         task = task or self.run.task
         if self.run.result is None:
@@ -93,6 +94,7 @@ class Winner:
     ) -> nn.Module:
         import torch
 
+        from archwright.tasks.splitting import task_summary
         from archwright.training.loop import Fit, pick_device
         from archwright.training.seeding import seeded
 
@@ -116,6 +118,7 @@ class Winner:
                 "seconds": seconds,
                 "train_losses": fit.progress.train_losses,
                 "hyperparameters": describe(given)["arguments"],
+                "task": task_summary(task),
                 "device": str(where),
                 "torch": torch.__version__,
             },
@@ -136,10 +139,11 @@ class Winner:
         """The network as `train` left it, in evaluation mode.
 
         Args:
-            task: the run's own if None.
+            task: the run's own if None; with the data that the network was trained on.
 
         Raises:
             ArchwrightError: the run has no trained model, or that of another architecture.
+            StoreError: the task's data is not what the network was trained on.
         """
         from safetensors.torch import load_model
 
@@ -151,7 +155,9 @@ class Winner:
                 f"{self.run.folder} has trained and scored evaluation {result['position']} already; a test split is "
                 f"scored once a run, so evaluation {self.scored.position} can't be trained in it"
             )
-        network = self.run.space.build(self.architecture, (task or self.run.task).signature)
+        task = task or self.run.task
+        _check_unchanged(self.run, task)
+        network = self.run.space.build(self.architecture, task.signature)
         load_model(network, str(self.run.folder / "model.safetensors"))
         return network.eval()
 
@@ -225,12 +231,27 @@ def _hyperparameters(run: Run, task: Task) -> Any:
 
 
 def _check_unchanged(run: Run, task: Task) -> None:
-    """The splits have to be those of the search: what it trained or selected on must not get into the test split."""
+    """The data has to be what the run knew it as last: in its search, and once there is a result in the training.
+
+    What the search trained or selected on must not get into the test split; and what a trained network reads and
+    answers is on the scale, and by the class names, of the data that it learnt.
+    """
     from archwright.tasks.splitting import task_summary
 
-    known = run.manifest["task"]
-    if known is not None and known["name"] == task.name and known != task_summary(task):
+    searched, result = run.manifest["task"], run.result
+    if searched is not None and searched["name"] != task.name:
+        searched = None  # it is trained on another task than it was searched on
+    known = (result or {}).get("task", searched)  # older results say nothing of their data
+    if known is None or json.dumps({**known, "name": task.name}) == json.dumps(task_summary(task)):
+        return  # as text, since the order of the classes counts
+    if result is None:
         raise StoreError(
             f"the data of {task.name} is not what it was when {run.folder} was searched, so its splits differ and the "
             "test score would not be honest; search anew"
         )
+    exported = run.folder / "export"
+    hint = f" ({exported} has what was written then)" if exported.is_dir() else ""
+    raise StoreError(
+        f"the data of {task.name} is not what evaluation {result['position']} was trained on, so its scale and class "
+        f"names would be others: put the old data back, or search anew{hint}"
+    )

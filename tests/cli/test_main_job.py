@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from archwright.core.objective import Goal
+from archwright.runtime.store import Store, alone
 
 OWN = """
 import torch
@@ -126,6 +131,32 @@ def test_a_larger_budget_for_what_is_trained_is_refused_before_a_trial(
     done = cli(*command, "--search-only", "--json")
     assert done.status == 0, done.err
     assert done.data["evaluations"] == 3
+
+
+@pytest.mark.parametrize("verb", ["resume", "search"])
+def test_what_is_trained_is_reported_and_exported_though_its_search_was_cut_off(
+    cli: Callable[..., Any], finished: Path, small: tuple[str, ...], verb: str
+) -> None:
+    """By the minutes, in a trial; and the process died after the training."""
+    with Store(finished, write=True) as store:
+        history, _ = store.load(Goal.of("valid_accuracy"))
+        store.asked(2, replace(history[0].trial, seed=7), 2)
+    manifest = json.loads((finished / "manifest.json").read_text())
+    manifest["budget"] = {"evaluations": 9, "epochs": None, "minutes": 60.0}
+    (finished / "manifest.json").write_text(json.dumps(manifest))
+    shutil.rmtree(finished / "export")
+    (finished / "report.html").unlink()
+    scored = (finished / "result.json").read_bytes()
+    same = ("search", *small, "--evaluations", 9, "--minutes", 60, "--out", finished)
+    done = cli(*(("resume", finished) if verb == "resume" else same), "--json")
+    assert done.status == 0, done.err
+    assert done.data["ended"] == "its winner is trained; to search on, say --search-only"
+    assert (done.data["evaluations"], done.data["pending"]) == (2, 1)
+    assert "has its trained model, evaluation" in done.err
+    assert {"report", "source", "weights"} <= done.data["files"].keys()
+    assert (finished / "result.json").read_bytes() == scored
+    with alone(finished):  # nothing stays locked
+        pass
 
 
 def test_of_several_objectives_any_point_of_the_front_can_be_trained(cli: Callable[..., Any], own: Path) -> None:

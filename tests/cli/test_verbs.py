@@ -46,9 +46,12 @@ def test_train(cli: Callable[..., Any], searched: Path) -> None:
     untrained = cli("export", searched)
     assert untrained.status == 2
     assert f"train it first: archwright train {searched}" in untrained.err
+    (searched / "report.html").unlink()
     done = cli("train", searched, "--epochs", 1, "--json")
     assert done.status == 0, done.err
     assert done.data["result"]["epochs"] == 1
+    page = (searched / "report.html").read_text()
+    assert all(text in page for text in ("test_accuracy", f"{done.data['test']['test_accuracy']:.4g}"))
     again = cli("train", searched)
     assert again.status == 0
     assert "a test split is scored once" in again.err

@@ -118,6 +118,16 @@ def test_a_task_may_prepare_in_its_own_way(opened: tuple[str, Opened], tmp_path:
     assert texts["input"] == "prepared as the task squared does"
 
 
+@pytest.mark.parametrize("format", ["source", "onnx", "torch"])
+def test_a_task_with_one_example_to_validate_on(format: str, tmp_path: Path) -> None:
+    if format == "onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnxscript")
+    task = arrays(torch.randn(6, 4), torch.randn(6))
+    assert len(task.valid) == 1
+    assert export.export(nn.Linear(4, 1), tmp_path / "net", task, format).path.exists()
+
+
 @pytest.mark.parametrize("format", ["source", "torch"])
 def test_errors_leave_nothing_behind(format: str, tmp_path: Path) -> None:
     class Random(nn.Module):

@@ -128,6 +128,14 @@ def test_it_imports_torch_only_and_runs_as_a_script(models: ModuleType, tmp_path
     assert "output shape (2, 10)" in done.stdout
 
 
+def test_a_network_that_reads_tokens_runs_as_a_script(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 9))
+    path = export.source(model, tmp_path / "net.py", torch.randint(9, (3, 5))).path
+
+    done = subprocess.run([sys.executable, "-I", str(path)], check=True, capture_output=True, text=True)
+    assert "output shape (2, 5, 9)" in done.stdout
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_neat(models: ModuleType, name: str, tmp_path: Path) -> None:
     model, example = models.trained(name)

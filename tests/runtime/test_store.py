@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import archwright as aw
 from archwright.core.objective import Goal
-from archwright.runtime.store import Store, StoreError, read_manifest, write_json
+from archwright.runtime.store import Store, StoreError, alone, read_manifest, write_json
 
 
 class Distance:
@@ -84,8 +85,6 @@ def test_what_a_search_starts_from_is_stored_too(tmp_path):
 
 def test_the_stored_order_replays_to_the_same_proposals(tmp_path):
     """With many workers: history as it was known at each proposal, and the proposal's own stream."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from archwright.core.history import History
     from archwright.core.rng import Streams
 
@@ -130,6 +129,14 @@ def test_two_writers_are_one_too_many(tmp_path):
         start(tmp_path / "run")
     assert aw.load(tmp_path / "run").history  # readers are welcome
     run.close()
+
+
+def test_who_closes_a_run_in_another_thread_lets_it_go(tmp_path):
+    run = start(tmp_path / "run")
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(list, run).result()
+    with alone(tmp_path / "run"):  # as for the training of its winner
+        pass
 
 
 def test_folders_that_are_no_run(tmp_path):

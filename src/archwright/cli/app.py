@@ -180,7 +180,8 @@ def resume(
 ) -> None:
     """Continue a run where it stopped, then train, score, report and export as `search` does.
 
-    A budget given here is of the whole run, what is done already included, and replaces the former one.
+    A budget given here is of the whole run, what is done already included, and replaces the former one. Where the
+    winner is trained, the search goes on with --search-only alone.
     """
     from archwright.cli import config as settings
     from archwright.cli import job, show
@@ -252,7 +253,7 @@ def train(
 ) -> None:
     """Train a run's winner, or another of its evaluations, on the train and valid splits, and score it once on test.
 
-    A training that was interrupted goes on when the same command is given again.
+    A training that was interrupted goes on when the same command is given again. The run's report is written anew.
     """
     from archwright.cli import job, show
     from archwright.cli.own import Own

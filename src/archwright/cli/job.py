@@ -137,9 +137,8 @@ def _to_the_end(
     search: Search, folder: Path, space: Any, task: Task | None, limits: Limits, output: Output
 ) -> tuple[Run, str | None]:
     with _resumable(folder):
-        for _ in aw.progress(search, output.progress):
-            pass
-        output.note(f"the search has ended: {search.ended}")
+        ended = _searched(search, folder, limits, output)
+        output.note(f"the search has ended: {ended}")
         run = aw.load(folder, space=space, task=task)
         if run.history.best is None:
             _explain(run)
@@ -153,14 +152,24 @@ def _to_the_end(
                 export(run, "source")
             except aw.export.ExportError as error:  # a network of the user's own may do what no file can say
                 output.warn(f"the trained model is kept, but not as source: {error}")
-    return run, search.ended
+    return run, ended
+
+
+def _searched(search: Search, folder: Path, limits: Limits, output: Output) -> str | None:
+    """Searches to the end; where the winner is trained already, no further. Returns why the search has ended."""
+    if limits.search_only or aw.load(folder).result is None:
+        for _ in aw.progress(search, output.progress):
+            pass
+        return search.ended
+    search.close()
+    return search.budget.spent(search) or "its winner is trained; to search on, say --search-only"
 
 
 def _check_untrained(run: Run, budget: Budget, limits: Limits) -> None:
-    """Whether what the search would still find could be trained; where nothing is to be done, all is well."""
-    if run.result is None or limits.search_only or not budget.allows(run):
+    """Whether what a new budget would still find could be trained."""
+    if run.result is None or limits.search_only:
         return
-    if run.history.pending or budget != aw.Budget(**run.manifest["budget"]):
+    if budget != aw.Budget(**run.manifest["budget"]) and budget.allows(run):
         raise ArchwrightError(
             f"{run.folder} has trained and scored evaluation {run.result['position']}, and a test split is scored once "
             "a run, so nothing that a longer search finds can be trained in it: go on with --search-only, or search "
@@ -186,7 +195,7 @@ def _choice_of_front(run: Run, limits: Limits) -> str | None:
 
 
 def train(run: Run, limits: Limits, output: Output, position: int | None = None) -> Winner:
-    """Trains the winner, or the evaluation at `position`, to the end and scores it, once in a run's life.
+    """Trains the winner, or the evaluation at `position`, to the end and scores it, once in a run's life; reports.
 
     Returns:
         The one that is trained.
@@ -195,7 +204,9 @@ def train(run: Run, limits: Limits, output: Output, position: int | None = None)
         ArchwrightError: the one at `position` failed, or another one is trained already.
     """
     with _resumable(run.folder, "the same command"):
-        return _train(run, limits, output, position)
+        winner = _train(run, limits, output, position)
+        aw.reports.html(run)
+    return winner
 
 
 def _train(run: Run, limits: Limits, output: Output, position: int | None = None) -> Winner:

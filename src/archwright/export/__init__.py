@@ -64,7 +64,7 @@ def export(
         path: the file to write; parent folders are made.
         given: the task that the model learnt, so that the file knows how raw inputs are standardised and what outputs
             mean; or (n, *input_shape) as the model reads it, n at least 2. The model's outputs on it, or on some of
-            the task's validation inputs, are what the file must give too.
+            the task's inputs, are what the file must give too.
         format: a name in `FORMATS`.
         title: says which model it is, in the file.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from archwright.tasks.task import Task
 
 EXAMPLES = 8
-"""Of a task's validation split, on which a written file is compared with the model."""
+"""On which a written file is compared with the model: a task's first validation inputs, then training inputs."""
 
 Scale = tuple[Tensor, Tensor]
 """A mean and a standard deviation, to broadcast over a batch."""
@@ -48,7 +48,8 @@ class Between:
         """
         if isinstance(given, Tensor):
             return cls(given, given)
-        inputs = given.valid.inputs[:EXAMPLES]
+        # One example would not do, and a validation split may have no more.
+        inputs = torch.cat([split.inputs[:EXAMPLES] for split in (given.valid, given.train)])[:EXAMPLES]
         prepared = given.prepare(inputs)
         raw, words, scale = prepared, f"prepared as the task {given.name} does", None
         if inputs.dtype == prepared.dtype and torch.equal(inputs, prepared):

@@ -176,12 +176,14 @@ def _imports(body: str) -> Iterator[str]:
 
 
 def _main(batch: Tensor, outputs: object) -> Iterator[str]:
+    shape = ", ".join(map(str, (2, *batch.shape[1:])))
+    example = f"torch.randn({shape})" if batch.is_floating_point() else f"torch.zeros({shape}, dtype={batch.dtype})"
     yield ""
     yield 'if __name__ == "__main__":'
     yield "    model = load()"
     yield '    print(f"{sum(parameter.numel() for parameter in model.parameters()):,} parameters")'
     yield "    with torch.inference_mode():"
-    yield f"        outputs = model(torch.randn({', '.join(map(str, (2, *batch.shape[1:])))}))"
+    yield f"        outputs = model({example})"
     if isinstance(outputs, Tensor):
         yield '    print("output shape", tuple(outputs.shape))'
     else:

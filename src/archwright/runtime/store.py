@@ -184,7 +184,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> BaseFileLock:
-    lock = FileLock(str(folder / "lock"))
+    lock = FileLock(str(folder / "lock"), thread_local=False)  # a search may end in another thread than it began in
     try:
         lock.acquire(timeout=0)
     except Timeout:
