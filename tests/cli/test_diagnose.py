@@ -93,6 +93,22 @@ def test_own_estimators_are_judged_by_what_is_said(cli: Callable[..., Any], own:
     assert done.data["files"]["page"] == "here/diagnosis.html"
 
 
+def test_estimates_are_added_to_the_first_folder_that_has_room_for_them(cli: Callable[..., Any], own: Path) -> None:
+    """One label for two estimators is two folders; all that was asked in one stays there."""
+
+    def made(*more: str) -> tuple[str, list[str]]:
+        done = cli(*shlex.split(f"diagnose --benchmark own_parts.py:bench {SAMPLE} --json"), *more)
+        assert done.status == 0, done.err
+        return done.data["folder"], [one["label"] for one in done.data["lines"]]
+
+    plain, turned = (("--estimators", f"mine=own_parts.py:Mine(judged_by=[{way}:mine])") for way in ("max", "min"))
+    assert made(*plain) == ("runs/diagnose-grid-1", ["mine"])
+    assert made(*turned) == ("runs/diagnose-grid-2", ["mine"])
+    assert made("--metrics", "min:score") == ("runs/diagnose-grid-1", ["mine", "score"])
+    assert made(*turned) == ("runs/diagnose-grid-2", ["mine"])
+    assert made(*plain) == ("runs/diagnose-grid-1", ["mine", "score"])
+
+
 def test_nas_bench_201(cli: Callable[..., Any], bench_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHWRIGHT_BENCH_DATA", str(bench_data))
     line = f"diagnose --benchmark nasbench201 --benchmark.epochs 200 --fidelities 0.06 {SAMPLE} --again --json"
@@ -133,6 +149,7 @@ MISTAKES = [
     (f"{TABLE} --estimators wait-sharing", "there is no estimator 'wait-sharing'"),
     (f"{TABLE} --estimators 'own_parts.py:Mine(scale=x)'", "scale: found 'x', wanted a valid number"),
     (f"{TABLE} --estimators 'own_parts.py:Mine(judged_by=max:x)'", "there is no metric 'x'"),
+    (f"{TABLE} --estimators predicted", "predicted has nothing to learn from, and would never answer: give it"),
     (f"{TABLE} --estimators own_parts.py:bench", "own_parts.py:bench is no estimator but a Benchmark"),
     ("--benchmark nasbench20 --fidelities 0.25", "there is no benchmark 'nasbench20'; did you mean nasbench201"),
     (f"{LEVEL} --objective test_accuracy", "test_accuracy can't steer a search"),

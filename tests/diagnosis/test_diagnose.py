@@ -13,6 +13,7 @@ from scipy.stats import kendalltau
 
 import archwright as aw
 from archwright.core.history import History
+from archwright.core.objective import BadObjective
 from archwright.core.parts import describe, remake
 from archwright.core.rng import Streams
 from archwright.diagnosis import Candidate, Diagnosis, diagnose
@@ -129,6 +130,100 @@ def test_one_proxy_that_fails_leaves_the_others(tmp_path):
     assert list(line(found, "cheap: one").failures) == ["one was not measured"]
 
 
+def test_a_failure_tells_its_own_reason(tmp_path):
+    """Not that the objective is missing, which it is of every failure; unless only another one of several is."""
+
+    class Fails(Fake):
+        def estimate(self, space, trial):
+            answer = super().estimate(space, trial)
+            bad = place(trial.architecture) % 2
+            return replace(answer, metrics={"parameters": 1.0}, failure="out of memory") if bad else answer
+
+    fails = Fails({"valid_accuracy": lambda trial: truth(trial.architecture), "parameters": lambda trial: 1.0})
+    odd = {
+        "one": lambda trial: math.nan if place(trial.architecture) % 2 else 1.0,
+        "two": lambda trial: None if place(trial.architecture) % 2 else 1.0,
+    }
+    found = make(tmp_path, {"fails": fails, "odd": Candidate(Fake(odd), ("max:one", "max:two"))})
+    assert list(line(found, "fails").failures) == ["out of memory"]
+    assert list(line(found, "odd: one").failures) == ["one is nan"]
+    assert list(line(found, "odd: two").failures) == ["two was not measured"]
+
+
+class Silent:
+    """Doesn't say what it measures."""
+
+    def __init__(self, log=None):
+        self.log = log
+
+    def estimate(self, space, trial):
+        with self.log.open("a") as file:
+            file.write("asked\n")
+        return aw.Evaluation(trial, {"mine": truth(trial.architecture)}, cost=1.0)
+
+
+def test_an_estimator_that_does_not_say_what_it_measures_is_tried_first(tmp_path):
+    log, ours = tmp_path / "log", tmp_path / "ours"
+    with pytest.raises(
+        BadObjective, match=r"^mine: there is no metric 'valid_accuracy'.*property `metrics`.*judged_by"
+    ):
+        make(tmp_path, {"mine": Silent(ours)}, reference(log=log))
+    assert not log.exists()
+    assert not (tmp_path / "kept").exists()
+    found = make(tmp_path, {"mine": Candidate(Silent(ours), ("max:mine",))}, reference(log=log))
+    assert line(found, "mine").tau.value == 1.0
+    assert len(ours.read_text().splitlines()) == 1 + 1 + 48
+    make(tmp_path, {"mine": Candidate(Silent(ours), ("max:mine",))}, reference(log=log))
+    assert len(ours.read_text().splitlines()) == 1 + 1 + 48
+
+
+def test_a_prediction_from_nothing_is_refused(tmp_path):
+    log = tmp_path / "log"
+    for alone in (aw.estimators.Predicted(), aw.estimators.Mean(aw.estimators.Predicted(), 2)):
+        with pytest.raises(aw.ArchwrightError, match=r"^guess has nothing to learn from.*predicted\(runs="):
+            make(tmp_path, {"guess": alone}, reference(log=log))
+    assert not log.exists()
+    staged = aw.estimators.Staged(aw.estimators.Predicted(), reference(), "valid_accuracy")  # the dear one answers
+    assert line(make(tmp_path, {"staged": Candidate(staged, ("valid_accuracy",))}), "staged").answered > 0
+
+
+def test_what_a_cache_gave_is_charged_as_when_it_was_made(tmp_path):
+    """The reference's fidelities came from another diagnosis, and the candidate's answers from another search."""
+    kept = str(tmp_path / "answers")
+    cached = aw.estimators.Cached(Trained(), kept, version="1")
+    settings = {"fidelities": (0.5, 0.125)}
+    cheap = Fake({"valid_accuracy": lambda trial: noise(trial.architecture)}, cost=1.6)
+    candidates = {"cheap": aw.estimators.Cached(cheap, kept, version="1")}
+    first = make(tmp_path / "first", candidates, cached, **settings)
+    again = make(tmp_path / "again", candidates, cached, **settings)
+    assert sum(item.cost for history in again.histories.values() for item in history) == 0
+    assert [(one.label, one.seconds, one.cost) for one in first.lines] == [
+        ("2 epochs", 2.0, 0.125),
+        ("8 epochs", 8.0, 0.5),
+        ("cheap", 1.6, pytest.approx(0.1)),
+    ]
+    assert [(one.seconds, one.cost) for one in again.lines] == [(one.seconds, one.cost) for one in first.lines]
+    assert again.seconds == first.seconds == 16
+
+
+def test_a_cache_that_told_no_cost_leaves_the_costs_out(tmp_path):
+    def unpriced(trial):
+        return {"valid_accuracy": noise(trial.architecture), "cached": 1.0}
+
+    old = Fake({name: lambda trial, name=name: unpriced(trial)[name] for name in ("valid_accuracy", "cached")}, cost=0)
+    found = make(tmp_path, {"old": Candidate(old, ("valid_accuracy",))})
+    assert math.isnan(line(found, "old").cost)
+    assert line(found, "fidelity 0.25").cost == 0.25
+    assert "old: some answers were kept by Cached, without what they had cost" in " ".join(found.as_json()["warnings"])
+    before = aw.search(space(), Listed(uniform(space(), 5, 1)), old, objectives="valid_accuracy")
+    with aw.run.record(before, tmp_path / "run") as running:
+        list(running)
+    predicted = aw.estimators.Predicted(aw.predictors.RandomForest(trees=5), runs=(str(tmp_path / "run"),), least=3)
+    found = make(tmp_path, {"predicted": predicted})
+    assert math.isnan(line(found, "predicted").cost)
+    assert "predicted: some answers were kept by Cached" in " ".join(found.as_json()["warnings"])
+
+
 def test_a_metric_of_the_references_own(tmp_path):
     ref = reference()
     ref.of = {**ref.of, "extra": lambda trial: -truth(trial.architecture)}
@@ -145,6 +240,7 @@ class Trained:
     """Goes on from where it stopped, as `Training` does, and costs a second an epoch."""
 
     epochs, along = 16, ("epochs",)
+    metrics = frozenset({"valid_accuracy", "epochs"})
 
     def __init__(self):
         self.known = Counter()
@@ -247,6 +343,62 @@ def test_candidates_come_later_and_nothing_is_asked_again(tmp_path):
     assert json.loads((tmp_path / "kept" / "result.json").read_text())["lines"][0]["label"] == "fidelity 0.25"
 
 
+def labels(diagnosis):
+    return [one.label for one in diagnosis.lines]
+
+
+def test_what_was_asked_before_stays(tmp_path):
+    """In the manifest and among the lines, whatever is asked later in the folder; what was learnt from too."""
+    measured_run(tmp_path / "run", seed=1, count=5)
+    silent = aw.estimators.Predicted(runs=(str(tmp_path / "run"),), least=1000)
+    first = make(tmp_path, {"silent": silent, "one": Fake({"one": lambda trial: noise(trial.architecture)})})
+    found = make(tmp_path, {"size": "max:parameters"})
+    assert labels(found) == ["fidelity 0.25", "silent", "one", "size", "parameters"]
+    assert line(found, "one") == line(first, "one")
+    assert line(found, "silent").failures == line(first, "silent").failures
+    assert set(found.manifest["candidates"]) == {"silent", "one"}
+    again = make(tmp_path, {}, again=True)
+    assert labels(again) == ["fidelity 0.25", "silent", "one", "size", "reference, again", "parameters"]
+    written = json.loads((tmp_path / "kept" / "result.json").read_text())["manifest"]
+    assert written["learnt"]["silent"] == first.manifest["learnt"]["silent"]
+    assert written["learnt"]["silent"]["seconds"] == 5 * 8.0
+
+
+TAKEN = {
+    "seed": {"one": Candidate(Fake({"one": lambda trial: 1.0}), seed=1)},
+    "folder": {"one?": Fake({"one": lambda trial: 1.0})},
+    "metric": {"size": "min:parameters"},
+    "kind": {"size": Fake({"one": lambda trial: 1.0})},
+}
+
+
+@pytest.mark.parametrize("which", TAKEN)
+def test_a_name_that_stands_for_something_else_is_refused_before_anything_is_written(tmp_path, which):
+    make(tmp_path, {"one": Fake({"one": lambda trial: noise(trial.architecture)}), "size": "max:parameters"})
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").rglob("*")}
+    with pytest.raises(StoreError, match=r"has another candidate '(one|one\?|size)': give it another label"):
+        make(tmp_path, TAKEN[which])
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").rglob("*")} == files
+    assert labels(Diagnosis.load(tmp_path / "kept")) == ["fidelity 0.25", "one", "size", "parameters"]
+
+
+def test_a_diagnosis_stays_readable_while_more_is_asked(tmp_path):
+    first = make(tmp_path)
+    more = {"more": Fake({"valid_accuracy": lambda trial: noise(trial.architecture)})}
+
+    def interrupt(label, done, total):
+        if label == "more" and done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, more, on_answer=interrupt)
+    assert Diagnosis.load(tmp_path / "kept").lines == first.lines
+    with pytest.raises(StoreError, match="another candidate 'more'"):
+        make(tmp_path, {"more": Candidate(more["more"], seed=1)})
+    assert labels(make(tmp_path, {"size": "max:parameters"})) == ["fidelity 0.25", "size", "parameters"]
+    assert labels(make(tmp_path, more)) == ["fidelity 0.25", "size", "more", "parameters"]
+
+
 CHANGED = {
     "seed": ({"seed": 1}, "its seed is 0, and now 1"),
     "architectures": ({"architectures": 41}, "its architectures is 40, and now 41"),
@@ -342,7 +494,7 @@ def test_nas_bench_201_at_12_epochs_against_200(tmp_path, bench_data):
     assert early.cost == pytest.approx(0.06)
     assert early.seconds == pytest.approx(float(np.median(columns["seconds@0.06"][rows])))
     assert found.as_json()["verdict"][-2].startswith("12 epochs rank")
-    assert "12 epochs under-estimate" in " ".join(found.as_json()["warnings"])
+    assert "12 epochs are too pessimistic, by " in " ".join(found.as_json()["warnings"])
 
 
 def test_the_list_is_gone_through_level_by_level():

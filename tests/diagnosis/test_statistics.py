@@ -96,8 +96,29 @@ def test_means_and_gaps_are_counted():
     best = np.argsort(-truth)[:3]
     assert mean(gap).value == pytest.approx(gap.mean())
     expected = gap[best].mean() - np.delete(gap, best).mean()
-    assert top_gap(truth, scores).value == pytest.approx(expected)
-    assert top_gap(truth, truth - 1.0) == pytest.approx(Figure(0.0, 0.0, 0.0), abs=1e-12)
+    assert top_gap(truth, gap).value == pytest.approx(expected)
+    assert top_gap(truth, np.full(30, -1.0)) == pytest.approx(Figure(0.0, 0.0, 0.0), abs=1e-12)
+
+
+def test_the_best_by_another_measurement_are_not_the_lucky_ones():
+    """Of two equally good estimates neither is worse at the top, although the best by either of them look so."""
+    rng = np.random.default_rng(1)
+
+    def measured(quality, noise):
+        return quality + noise * rng.normal(size=len(quality))
+
+    def alarms(runs, cap=np.inf, noise=1.0, by_itself=False):
+        found = 0
+        for _ in range(runs):
+            quality = rng.normal(size=60)
+            truth, again = measured(quality, noise), measured(quality, noise)
+            gaps = measured(np.minimum(quality, cap), noise) - truth
+            found += top_gap(truth if by_itself else again, gaps).high < 0
+        return found
+
+    assert alarms(100) <= 10
+    assert alarms(30, by_itself=True) >= 15
+    assert alarms(30, cap=0.5, noise=0.3) >= 25
 
 
 def test_blocks_do_not_change_the_figures(monkeypatch):

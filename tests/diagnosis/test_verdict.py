@@ -95,10 +95,9 @@ def test_warnings_appear_where_the_numbers_show_them(said):
     assert about(told, "size mostly counts parameters: between the two τ = 1 [1, 1]")
     assert about(told, "Near the top top-blind can't be told from a random order: τ = ")
     assert not about(told, "Near the top rough")
-    (sentence,) = about(told, "shared under-estimates the best tenth by")
-    assert sentence.endswith("more than the others, as shared weights are known to.")
-    assert about(told, "fidelity 0.5 under-estimates, by ")
+    assert about(told, "fidelity 0.5 is too pessimistic, by ")
     text = " ".join(told)
+    assert "about the best tenth" not in text  # who is the best nobody can say without `again`
     for label in ("perfect", "dear", "flat", "random"):
         assert label not in text.replace("a random order", "")
 
@@ -111,6 +110,60 @@ def test_a_low_fidelity_that_loses_the_order_near_the_top_is_told_to_rise_gradua
     assert "raise the fidelity gradually, as Hyperband and BOHB do" in sentence
     fair, top = found.lines[0].agreement["all"].tau, found.lines[0].agreement["near the top"].tau
     assert top.low <= 0 < fair.low
+
+
+def noisy(size, sign=1.0, name="valid_accuracy"):
+    """The truth, with noise of its own for each seed."""
+    return Fake({name: lambda trial: sign * (truth(trial.architecture) + size * noise(trial.architecture, trial.seed))})
+
+
+@pytest.mark.parametrize(("objective", "sign"), [("valid_accuracy", 1.0), ("valid_loss", -1.0)])
+def test_shared_weights_that_lose_the_best_are_told(tmp_path, objective, sign):
+    """The best are those of the reference asked again."""
+    capped = Shared({objective: lambda trial: sign * min(truth(trial.architecture), BEST)})
+    unbiased = Shared({objective: lambda trial: sign * (truth(trial.architecture) + 0.05 * noise(trial.architecture))})
+    found = diagnose(
+        space(),
+        {"shared": capped, "unbiased": unbiased},
+        noisy(0.05, sign, objective),
+        folder=tmp_path / "kept",
+        near_top=0,
+        objective=objective,
+        again=True,
+    )
+    told = warnings(found)
+    (sentence,) = about(told, "shared is too pessimistic about the best tenth, by 0." if sign < 0 else "shared is too")
+    assert sentence.endswith("more than about the others, as shared weights are known to be.")
+    assert not about(told, "unbiased is")
+    few = diagnose(
+        space(),
+        {"shared": capped},
+        noisy(0.05, sign, objective),
+        folder=tmp_path / "few",
+        architectures=40,
+        near_top=0,
+        objective=objective,
+        again=True,
+    )
+    assert next(line for line in few.lines if line.label == "shared").top_gap is None
+
+
+def test_a_loss_that_is_higher_is_too_pessimistic(tmp_path):
+    ref = Fake({"valid_loss": lambda trial: 3 - 2 * trial.fidelity - truth(trial.architecture)})
+    given = {"architectures": 40, "near_top": 0, "objective": "valid_loss", "fidelities": (0.5,)}
+    told = warnings(diagnose(space(), {}, ref, folder=tmp_path / "kept", **given))
+    assert about(told, "fidelity 0.5 is too pessimistic, by 1 on average against the reference.")
+
+
+def test_an_order_that_is_reversed_among_the_better_is_called_so(tmp_path):
+    """Where there are enough to show it."""
+    turned = accuracy(lambda it: truth(it) if truth(it) < 0.7 else 1.6 - truth(it))
+    for count, words in ((60, "turned ranks the other way round: τ = -"), (18, "")):
+        folder = tmp_path / str(count)
+        found = diagnose(space(), {"turned": turned}, reference(), folder=folder, architectures=count, near_top=0)
+        assert found.lines[0].tau.low > 0 > found.lines[0].agreement["better half"].tau.value
+        told = about(warnings(found), "Among the better half")
+        assert [one.startswith(f"Among the better half {words}") for one in told] == [True] * bool(words)
 
 
 def test_few_architectures_say_so(tmp_path):

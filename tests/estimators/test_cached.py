@@ -15,7 +15,6 @@ from archwright.core.parts import describe
 from archwright.core.rng import Streams
 from archwright.estimators import Cached, Inherited, Mean, Predicted, Staged, Training
 from archwright.registry import rebuild
-from archwright.runtime.store import StoreError
 from archwright.tasks.splitting import divide
 from archwright.tasks.task import Split
 from archwright.testing import check_estimator
@@ -35,6 +34,10 @@ class Counting:
         if first == 4:
             return aw.Evaluation(trial, failure="no")
         return aw.Evaluation(trial, {"score": self.scale * first, "epochs": 3.0}, (0.1, 0.2), cost=60.0)
+
+
+SPARED = {"cached_seconds": 60.0, "cached_epochs": 3.0}
+"""What a kept answer of `Counting` says it cost when it was made."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def test_it_pays_once(space, cached, log):
     first, again = (cached.estimate(space, trial()) for _ in range(2))
     assert times(log) == 1
     assert (first.cost, first.metrics["epochs"]) == (60.0, 3.0)
-    assert (again.cost, again.metrics) == (0.0, {"score": 1.0, "epochs": 0.0, "cached": 1.0})
+    assert (again.cost, again.metrics) == (0.0, {"score": 1.0, "epochs": 0.0, "cached": 1.0, **SPARED})
     assert again.curve == first.curve
     assert again.trial == trial()
 
@@ -101,7 +104,8 @@ def test_where_files_lie_is_no_part_of_the_question(space, tmp_path):
     estimator = Cached(Training(task, 1), str(tmp_path / "answers"))
     first = estimator.stored(str(tmp_path / "one")).estimate(space, trial())
     again = estimator.stored(str(tmp_path / "other")).estimate(space, trial())
-    assert again.metrics == {**first.metrics, "epochs": 0.0, "cached": 1.0}
+    spared = {"cached_epochs": first.metrics["epochs"], "cached_seconds": first.cost}
+    assert again.metrics == {**first.metrics, "epochs": 0.0, "cached": 1.0, **spared}
     assert again.curve == first.curve
 
 
@@ -126,7 +130,23 @@ def test_a_mean_is_kept_whole(space, cached, log, tmp_path):
     mean = Cached(Mean(cached.of, seeds=2), cached.folder)
     first, again = (mean.estimate(space, trial()) for _ in range(2))
     assert times(log) == 2
-    assert (again.cost, again.metrics) == (0.0, {**first.metrics, "epochs": 0.0, "cached": 1.0})
+    spared = {"cached_epochs": 6.0, "cached_seconds": 120.0}
+    assert (again.cost, again.metrics) == (0.0, {**first.metrics, "epochs": 0.0, "cached": 1.0, **spared})
+
+
+def test_what_was_spared_is_added_up(space, cached, tmp_path):
+    """Of a mean over kept and new answers, of a cache round it, and of both stages."""
+    cached.estimate(space, trial())
+    half = Mean(cached, seeds=2).estimate(space, trial())
+    assert (half.cost, half.metrics["epochs"]) == (60.0, 3.0)
+    assert {name: value for name, value in half.metrics.items() if name.startswith("cached")} == SPARED
+    outer = Cached(Mean(cached, seeds=2), str(tmp_path / "outer"))
+    first, again = (outer.estimate(space, trial()) for _ in range(2))
+    assert (first.cost, again.cost) == (0.0, 0.0)
+    assert first.metrics["cached_seconds"] == again.metrics["cached_seconds"] == 120.0
+    assert first.metrics["cached_epochs"] == again.metrics["cached_epochs"] == 6.0
+    staged = Staged(cached, cached, by="max:score").estimate(space, trial())
+    assert (staged.cost, staged.metrics["cached_seconds"], staged.metrics["cached_epochs"]) == (0.0, 120.0, 6.0)
 
 
 def test_a_graph_that_fails_is_asked_by_its_decisions(tmp_path):
@@ -191,7 +211,10 @@ def test_parts_of_the_user_s_own_need_a_version(space, tmp_path):
             return aw.Evaluation(trial, {"score": self.number})
 
     with pytest.raises(ArchwrightError, match='version="1"'):
-        Cached(Mine(1.0), str(tmp_path)).estimate(space, trial())
+        Cached(Mine(1.0), str(tmp_path))
+    own = aw.Space(lambda signature, side: None, side=aw.Choice(1, 2))
+    with pytest.raises(ArchwrightError, match='version="1"'):
+        Cached(Counting(str(tmp_path / "log")), str(tmp_path)).estimate(own, trial())
     kept = Cached(Mine(1.0), str(tmp_path), version="1")
     assert kept.estimate(space, trial()).metrics == {"score": 1.0}
     assert Cached(Mine(2.0), str(tmp_path), version="1").estimate(space, trial()).metrics["score"] == 1.0
@@ -224,10 +247,13 @@ def test_several_processes_share_a_folder(tmp_path, log):
     assert {json.loads(path.read_text())["metrics"]["score"] for path in files} == {0.0, 1.0, 2.0, 3.0}
 
 
-def test_a_folder_that_can_not_be_written(space, log, tmp_path):
+def test_an_answer_that_can_not_be_kept_counts_all_the_same(space, log, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="can't write"):
-        Cached(Counting(str(log)), str(tmp_path / "file")).estimate(space, trial())
+    cached = Cached(Counting(str(log)), str(tmp_path / "file"))
+    with pytest.warns(RuntimeWarning, match=r"can't write to .*file \(.*answers are not kept there") as told:
+        answers = [cached.estimate(space, trial(first)) for first in (1, 2)]
+    assert [answer.failure for answer in answers] == [None, None]
+    assert len(told) == 1
 
 
 def test_it_keeps_the_contract_and_is_made_again(space, tmp_path):

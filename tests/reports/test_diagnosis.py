@@ -100,6 +100,8 @@ def test_losses_and_many_estimates(tmp_path):
     found = page(tmp_path, many, ref, objective="valid_loss")
     assert "the 7 estimates with the largest τ" in found.text
     assert "points of %" not in found.text
+    assert "worse than the best" in found.text
+    assert "below the best" not in found.text
 
 
 def test_it_can_be_written_elsewhere(tmp_path):

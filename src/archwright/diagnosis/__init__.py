@@ -41,15 +41,17 @@ def diagnose(
     Args:
         candidates: by their labels: an estimator; a `Candidate`, which says what it is judged by; or an objective's
             text, such as "max:synflow", for another metric of the reference's own evaluations. A candidate that doesn't
-            measure the objective is judged by each metric of its own.
+            measure the objective is judged by each metric of its own, which it names in a property `metrics`.
         reference: whose order counts: `Training` for many epochs, or a benchmark's estimator.
-        folder: where it is kept. The same call goes on where it was interrupted; candidates may be added.
+        folder: where it is kept. The same call goes on where it was interrupted; with other candidates these are added
+            to those that were asked there before.
         architectures: of the fair sample; no two compute the same graph.
         near_top: how many mutants of the best tenth, to look at where a search ends up.
         objective: what the reference is judged by.
         fidelities: lower ones at which the reference is asked too, each a candidate. A training goes on from the next
             lower one where it can, and is charged for both.
         again: whether the reference is also asked from another seed: no estimate can be expected to agree with it more.
+            It also tells who is the best without the luck of the first time.
         executor: where trials run, as in a search: `Inline()` by default. It is shut down at the end.
         seed: of the sample.
         on_answer: told after each answer: the run's label, how many are answered, and of how many.

@@ -6,26 +6,27 @@ import datetime
 import importlib.metadata
 import itertools
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from archwright.benchmarks.table import Benchmark
 from archwright.core.architecture import Architecture
+from archwright.core.asking import metrics_of
 from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
-from archwright.core.objective import SMALLER_IS_BETTER, Constraint, Goal, Objective, maximize, minimize
+from archwright.core.objective import SMALLER_IS_BETTER, BadObjective, Constraint, Goal, Objective, maximize, minimize
 from archwright.core.parts import describe
 from archwright.core.protocols import Estimator, Relaxes, SearchSpace
 from archwright.diagnosis.learnt import Learnt
-from archwright.diagnosis.naming import find, in_words
+from archwright.diagnosis.naming import find, folder_of, in_words
 from archwright.diagnosis.result import FORMAT, MANIFEST, NEAR_TOP, REFERENCE, Column, Diagnosis, Kind
 from archwright.diagnosis.sampling import near, uniform
 from archwright.diagnosis.statistics import LEAST, places
+from archwright.estimators.predicted import Predicted
 from archwright.run import record
 from archwright.runtime.inline import Inline
 from archwright.runtime.machine import machine
@@ -50,9 +51,9 @@ class Candidate:
     Attributes:
         estimator: what answers.
         judged_by: objectives such as "max:synflow": each is ranked by alone, all come from the same evaluations. If
-            empty: the reference's objective where the estimator measures it, else each metric of its own, larger being
-            better unless its name says otherwise, as that of a loss does. Costs are none of its own, nor is what is
-            told about a prediction: `..._std`, `..._learnt_from`.
+            empty: the reference's objective where the estimator measures it, or has no property `metrics` to say what
+            it measures; else each metric of its own, larger being better unless its name says otherwise, as that of a
+            loss does. Costs are none of its own, nor is what is told about a prediction: `..._std`, `..._learnt_from`.
         fidelity: of its trials.
         seed: of its trials.
     """
@@ -94,8 +95,8 @@ class Asked:
 
     @property
     def folder(self) -> str:
-        """The run's folder in that of the diagnosis: the label, without what a path could not hold."""
-        return re.sub(r"[^\w.=,-]+", "-", self.label).strip("-.") or "candidate"
+        """The run's folder in that of the diagnosis."""
+        return folder_of(self.label)
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""
@@ -184,23 +185,27 @@ class Plan:
     def run(self, folder: Path, executor: Executor | None = None, on_answer: OnAnswer | None = None) -> Diagnosis:
         """Asks what isn't answered yet, and computes. See `archwright.diagnose`."""
         manifest = self._manifest(folder)
-        write_json(folder / MANIFEST, manifest)
         lent, tell = Lent(executor or Inline()), on_answer or (lambda label, done, total: None)
         try:
             sample = uniform(self.space, self.architectures, self.seed)
+            self._try(sample[0], folder, lent)
+            write_json(folder / MANIFEST, manifest)
             best = self._best(self._answered(self.reference, sample, folder, lent, tell), len(sample), folder)
             mutants = near(self.space, best, self.near_top, sample, self.seed)
             if mutants:
                 self._answered(replace(self.reference, label=NEAR_TOP), mutants, folder, lent, tell)
             for one in self.candidates:
-                self._answered(one, (*sample, *mutants), folder, lent, tell)
+                with _naming(one.label):
+                    self._answered(one, (*sample, *mutants), folder, lent, tell)
         finally:
             lent.end()
         known = {
             one.folder: learnt.as_json(self.space, (*sample, *mutants))
             for one, learnt in zip(self.candidates, self.learnt, strict=True)
         }
-        write_json(folder / MANIFEST, {**manifest, "learnt": known, "finished": True})
+        columns = _merged(manifest["columns"], self.columns)
+        known = {**manifest.get("learnt", {}), **known}
+        write_json(folder / MANIFEST, {**manifest, "columns": columns, "learnt": known, "finished": True})
         diagnosis = Diagnosis.load(folder)
         diagnosis.write()
         return diagnosis
@@ -213,6 +218,19 @@ class Plan:
                 self._manifest(folder)
                 break
         return folder
+
+    def _try(self, architecture: Architecture, folder: Path, executor: Executor) -> None:
+        """Asks whoever doesn't say what it measures about one architecture, before the reference costs anything.
+
+        Raises:
+            BadObjective: one of them doesn't measure what it is to be ranked by.
+        """
+        for one in self.candidates:
+            if metrics_of(one.estimator) is None and not (folder / one.folder).exists():
+                listed = Listed((architecture,), one.fidelities[:1], one.seed)
+                asked = search(self.space, listed, one.estimator, objectives=one.objectives, executor=executor)
+                with _naming(one.label):
+                    list(asked)  # not recorded: the run is of all architectures, which aren't known yet
 
     def _answered(
         self, asked: Asked, architectures: tuple[Architecture, ...], folder: Path, executor: Executor, tell: OnAnswer
@@ -247,10 +265,12 @@ class Plan:
         return [scored.evaluation.trial.architecture for scored in known[: places(len(known))]]
 
     def _manifest(self, folder: Path) -> dict[str, Any]:
-        """What is diagnosed; the folder's own where it goes on with it.
+        """What is diagnosed, with all that was asked in the folder before.
+
+        Its columns are those of diagnoses that came to their end there: they stay readable, whatever becomes of this.
 
         Raises:
-            StoreError: the folder holds something else, or another diagnosis.
+            StoreError: the folder holds something else, another diagnosis, or another candidate of the same name.
         """
         manifest: dict[str, Any] = {
             "format": FORMAT,
@@ -264,7 +284,7 @@ class Plan:
             "near_top": self.near_top,
             "seed": self.seed,
             "candidates": {one.label: one.as_json() for one in self.candidates},
-            "columns": [asdict(column) for column in self.columns],
+            "columns": [],
             "machine": machine("torch", "numpy", "scipy"),
             "finished": False,
         }
@@ -276,19 +296,25 @@ class Plan:
         if not (folder / MANIFEST).exists():
             raise StoreError(f"{folder} holds something else: give another folder")
         old = read_json(folder / MANIFEST)
-        for label, candidate in old["candidates"].items():
-            if manifest["candidates"].get(label, candidate) != candidate:
-                raise StoreError(f"{folder} has another candidate {label!r}: give it another label, or another folder")
         for name in SAME:
             if old.get(name) != manifest[name]:
                 shown = f"is {old.get(name)}, and now {manifest[name]}" if name in SHORT else "is another one"
                 raise StoreError(f"{folder} holds another diagnosis: its {name} {shown}; give another folder")
-        return {**manifest, "created": old["created"]}
+        done = old["columns"] if old["finished"] else []
+        _check_free(folder, old["candidates"], done, manifest["candidates"], self.columns)
+        return {
+            **manifest,
+            "created": old["created"],
+            "candidates": {**old["candidates"], **manifest["candidates"]},
+            "columns": done,
+            "learnt": old.get("learnt", {}),
+            "finished": old["finished"],
+        }
 
 
 SHORT = ("objective", "fidelities", "architectures", "near_top", "seed")
 SAME = ("space", "reference", *SHORT)
-"""What has to be equal for a diagnosis to go on in its folder; candidates may come and go."""
+"""What has to be equal for a diagnosis to go on in its folder; candidates may be added."""
 
 
 class Lent(Executor):
@@ -313,11 +339,62 @@ class Lent(Executor):
         self.of.shutdown(wait=False, cancel_futures=True)
 
 
+def _check_free(
+    folder: Path,
+    known: Mapping[str, Any],
+    done: Sequence[Mapping[str, Any]],
+    candidates: Mapping[str, Any],
+    columns: Sequence[Column],
+) -> None:
+    """Refuses a name that stands for something else in the folder already."""
+    labels = {folder_of(label): label for label in known}
+    named = {column["label"]: Column(**column) for column in done}
+    taken = [
+        label
+        for label, candidate in candidates.items()
+        if known.get(label, candidate) != candidate or labels.get(folder_of(label), label) != label
+    ]
+    taken += [column.label for column in columns if named.get(column.label, column) != column]
+    if taken:
+        raise StoreError(f"{folder} has another candidate {taken[0]!r}: give it another label, or another folder")
+
+
+def _merged(done: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """The columns that were there, then the new ones."""
+    named = {column["label"] for column in done}
+    return [*map(dict, done), *(asdict(column) for column in columns if column.label not in named)]
+
+
+@contextmanager
+def _naming(label: str) -> Iterator[None]:
+    """Says which candidate it is that doesn't measure what it is ranked by."""
+    try:
+        yield
+    except BadObjective as error:
+        raise BadObjective(
+            f"{label}: {error}; give the estimator a property `metrics`, the names of what it measures, or say what it "
+            "is judged by: Candidate(estimator, judged_by=('max:...',))"
+        ) from error
+
+
 def _run_of(label: str, given: Any, reference: Objective) -> Asked:
     """The run of a candidate."""
     candidate = given if isinstance(given, Candidate) else Candidate(given)
     estimator = _estimator(label, candidate.estimator)
+    innermost = _innermost(estimator)
+    if isinstance(innermost, Predicted) and not innermost.runs:
+        raise ArchwrightError(
+            f"{label} has nothing to learn from, and would never answer: give it finished runs of other samples of the "
+            "space, Predicted(runs=('runs/first',)), on the command line predicted(runs=[runs/first])"
+        )
     return Asked(label, estimator, candidate.goals(reference), (candidate.fidelity,), candidate.seed)
+
+
+def _innermost(estimator: Any) -> Any:
+    """The estimator that others are round; `Staged`, which has two, is one by itself."""
+    while hasattr(estimator, "of"):
+        estimator = estimator.of
+    return estimator
 
 
 def _columns_of(run: Asked) -> list[Column]:

@@ -11,6 +11,7 @@ from typing import Any
 from archwright.core.architecture import Architecture
 from archwright.core.parts import describe
 from archwright.core.protocols import Estimator, SearchSpace
+from archwright.diagnosis.paid import seconds
 from archwright.run import load
 
 
@@ -20,7 +21,7 @@ class Learnt:
 
     Attributes:
         keys: canonical keys of what they measured.
-        seconds: all that they cost.
+        seconds: all that they cost; NaN where that isn't known.
     """
 
     keys: frozenset[str] = frozenset()
@@ -37,12 +38,12 @@ class Learnt:
         runs = [load(Path(folder).expanduser(), space=space).history for folder in folders]  # type: ignore[arg-type]
         known = (item for run in runs for item in run if item.failure is None and item.trial.fidelity == fidelity)
         keys = frozenset(space.key(item.trial.architecture) for item in known)
-        return cls(keys, math.fsum(item.cost for run in runs for item in run))
+        return cls(keys, math.fsum(seconds(item) for run in runs for item in run))
 
     def as_json(self, space: SearchSpace, architectures: Iterable[Architecture]) -> dict[str, Any]:
         """For the manifest: which of the architectures it knew, twins too, and the seconds."""
         known = [one.to_json() for one in architectures if self.keys and space.key(one) in self.keys]
-        return {"architectures": known, "seconds": self.seconds}
+        return {"architectures": known, "seconds": None if math.isnan(self.seconds) else self.seconds}
 
 
 def _runs(description: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a fidelity is, in words."""
+"""What a fidelity is, in words; what a run's folder is called; which field an estimator has."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def in_words(estimator: Any, fidelity: float, whole: str | None = None) -> str:
         return whole
     shared = find(estimator, "along")
     return f"fidelity {fidelity:.3g}" if shared is None else f"{fidelity:.3g} of the {' and '.join(shared)}"
+
+
+def folder_of(label: str) -> str:
+    """A label without what a path could not hold."""
+    return re.sub(r"[^\w.=,-]+", "-", label).strip("-.") or "candidate"
 
 
 def _epochs(estimator: Any) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ from archwright.core.history import History
 from archwright.core.objective import Objective, parse
 from archwright.core.parts import INSIDE
 from archwright.core.trial import Evaluation
+from archwright.diagnosis.paid import epochs, seconds
 from archwright.diagnosis.statistics import Agreement, Figure, difference, figure, kendall, mean, places, top_gap
 from archwright.run import load
 from archwright.runtime.store import StoreError, read_json, write_json
@@ -35,6 +37,9 @@ SIZES = ("parameters", "flops")
 
 ALL, HALF, TOP = "all", "better half", "near the top"
 """Of the fair sample all, the better half by the reference; the best tenth with their mutants."""
+
+IN_TENTH = 5
+"""Architectures that the best tenth needs before a mean over it is told."""
 
 LEARNT = "it had learnt from it"
 """Why an answer doesn't count: it shows what the estimate remembers, not what it can foretell."""
@@ -80,13 +85,15 @@ class Line:
         failures: why the others don't, and how often.
         seconds: of an answer, the median; NaN for a size, and for what came with the reference's answers.
         cost: all its seconds by all of the reference's, for the same architectures, so that what is trained once for
-            all counts, and so do the runs that it learnt from. NaN where `seconds` is, or where the reference costs
-            nothing.
+            all counts, and so do the runs that it learnt from. NaN where `seconds` is, where the reference costs
+            nothing, or where what an answer cost isn't known.
         agreement: for `ALL`, `HALF` and `TOP`.
         over: Kendall's tau less that of counting parameters, FLOPs, on the same architectures.
         with_size: Kendall's tau with the numbers of parameters, FLOPs, in place of the reference.
         gap: its score less the reference's, where both are the same metric, the larger the better; else None.
-        top_gap: by how much more that is for the reference's best tenth than for the others.
+        top_gap: by how much more that is for the best tenth than for the others. The best are those of the reference
+            asked again, from another seed: the best by the reference itself owe a part of their scores to luck, which
+            no estimate repeats. None without `again`, and where the tenth is fewer than `IN_TENTH` architectures.
     """
 
     column: Column
@@ -209,7 +216,9 @@ class Diagnosis:
 
     def repeats(self, line: Line) -> bool:
         """Whether all the answers are the reference's own, to the last digit."""
-        scores = self.scores(line.column)
+        return self._is_truth(self.scores(line.column))
+
+    def _is_truth(self, scores: Vector) -> bool:
         known = np.isfinite(scores) & np.isfinite(self.truth)
         return bool((scores[known] == self.truth[known]).all())
 
@@ -221,6 +230,10 @@ class Diagnosis:
     def seconds(self) -> float:
         """Of an answer of the reference, the median."""
         return _median(self._seconds(self.reference, self.regions[ALL]))
+
+    def is_unpriced(self, column: Column) -> bool:
+        """Whether it isn't known what its answers, or those it learnt from, cost: a cache gave some without saying."""
+        return math.isnan(self._before(column)) or any(map(math.isnan, map(seconds, self.histories[column.run])))
 
     @property
     def unanswered(self) -> dict[str, int]:
@@ -286,8 +299,23 @@ class Diagnosis:
                 label: figure(other[where], scores[where], kendall) for label, (where, other) in compared.items()
             },
             gap=mean((scores - self.truth)[fair]) if same else None,
-            top_gap=top_gap(self.truth[fair], scores[fair]) if same else None,
+            top_gap=self._top_gap(scores) if same and column.kind != "again" else None,
         )
+
+    def _top_gap(self, scores: Vector) -> Figure | None:
+        judge = self._judge
+        if judge is None:
+            return None
+        known = self.regions[ALL] & np.isfinite(scores) & np.isfinite(judge)
+        if places(int(known.sum())) < IN_TENTH:
+            return None
+        return top_gap(judge[known], (scores - self.truth)[known])
+
+    @cached_property
+    def _judge(self) -> Vector | None:
+        """The reference's scores from another seed; None without any, or where they are the same numbers again."""
+        again = next((self.scores(column) for column in self.columns if column.kind == "again"), None)
+        return None if again is None or self._is_truth(again) else again
 
     @property
     def _sizes(self) -> list[Column]:
@@ -339,15 +367,18 @@ class Diagnosis:
         return [self._from_scratch(column, self.architectures[place]) for place in np.flatnonzero(where)]
 
     def _from_scratch(self, column: Column, architecture: Architecture) -> float:
-        """Seconds of an answer; one that went on from a lower fidelity's training is charged for that too."""
+        """Seconds of an answer; one that went on from a lower fidelity's training is charged for that too.
+
+        An answer that `Cached` kept is charged for what it cost when it was made.
+        """
         item = self._answer(column, architecture)
         if item is None:
             return math.nan
-        fewer = item.metrics.get("epochs", math.inf) < self._trainings * len(item.curve)
+        fewer = epochs(item) < self._trainings * len(item.curve)
         went_on = fewer and column.run == REFERENCE  # the others are asked at one fidelity
         lower = [level for level in self.manifest["fidelities"] if level < column.fidelity] if went_on else []
         before = [replace(column, fidelity=max(lower))] if lower else []
-        return item.cost + sum(self._from_scratch(one, architecture) for one in before)
+        return seconds(item) + sum(self._from_scratch(one, architecture) for one in before)
 
     @cached_property
     def _trainings(self) -> int:
@@ -360,8 +391,12 @@ class Diagnosis:
 
     def _cost(self, column: Column, where: Mask) -> float:
         ours, all_of = self._seconds(column, where), self._seconds(self.reference, where)
-        before = self.manifest.get("learnt", {}).get(column.run, {}).get("seconds", 0.0)
-        return (math.fsum(ours) + before) / math.fsum(all_of) if math.fsum(all_of) > 0 else math.nan
+        return (math.fsum(ours) + self._before(column)) / math.fsum(all_of) if math.fsum(all_of) > 0 else math.nan
+
+    def _before(self, column: Column) -> float:
+        """Seconds of the runs that it learnt from; NaN where that isn't known."""
+        found = self.manifest.get("learnt", {}).get(column.run, {}).get("seconds", 0.0)
+        return math.nan if found is None else float(found)
 
     def _table_rows(self) -> Iterator[Sequence[Any]]:
         parts = ("value", "low", "high")
@@ -402,9 +437,15 @@ def _in_order(history: History | None) -> list[Any]:
 
 
 def _reason(item: Evaluation | None, metric: str) -> str:
-    if item is None or item.failure is None or (item.metrics and not item.rejected):  # it has others that were wanted
-        return f"{metric} was not measured" if item is None or metric not in item.metrics else f"{metric} is not finite"
-    return item.failure
+    """Why there is no finite value of a metric.
+
+    An evaluation that is judged by several metrics fails for the first that is missing: that is no reason for another.
+    """
+    if item is not None and item.failure is not None:
+        other = re.fullmatch(r"(\w+) (?:was not measured|is (?:nan|-?inf))", item.failure)
+        if other is None or other[1] == metric:
+            return item.failure
+    return f"{metric} was not measured" if item is None or metric not in item.metrics else f"{metric} is not finite"
 
 
 def _median(values: Sequence[float]) -> float:

@@ -84,17 +84,20 @@ def mean(values: Vector) -> Figure:
     return Figure.of(_of_rows(lambda _, scores, rows: rows @ scores / rows.sum(axis=1), values, values))
 
 
-def top_gap(truth: Vector, scores: Vector) -> Figure:
-    """By how much scores - truth is larger for the truth's best tenth than for the others."""
+def top_gap(judge: Vector, gaps: Vector) -> Figure:
+    """By how much gaps are larger for the judge's best tenth than for the others.
 
-    def gap(truth: Vector, scores: Vector, rows: Vector) -> Vector:
-        inside = rows * _among_best(truth, rows)
+    Args:
+        judge: a measurement that had no part in the gaps: the best by one that had are the lucky ones among its errors.
+    """
+
+    def difference(judge: Vector, gaps: Vector, rows: Vector) -> Vector:
+        inside = rows * _among_best(judge, rows)
         outside = rows - inside
         with np.errstate(invalid="ignore"):  # no others: no difference
-            of_best = inside @ (scores - truth) / inside.sum(axis=1)
-            return np.asarray(of_best - outside @ (scores - truth) / outside.sum(axis=1))
+            return np.asarray(inside @ gaps / inside.sum(axis=1) - outside @ gaps / outside.sum(axis=1))
 
-    return Figure.of(_of_rows(gap, truth, scores))
+    return Figure.of(_of_rows(difference, judge, gaps))
 
 
 def kendall(truth: Vector, scores: Vector, rows: Vector) -> Vector:

@@ -162,7 +162,7 @@ def _about_top(line: Line) -> Iterator[str]:
     """Warning 1 of the survey: what looks safe over all may change the order of the best."""
     region = TOP if TOP in line.agreement else HALF
     inside, over_all = line.agreement[region].tau, line.tau
-    if not over_all.low > 0 or math.isnan(inside.value):
+    if not over_all.low > 0 or math.isnan(inside.value) or line.agreement[region].count < FEW:
         return
     where = "Near the top" if region == TOP else "Among the better half"
     advice = (
@@ -170,7 +170,12 @@ def _about_top(line: Line) -> Iterator[str]:
         if line.column.kind == "fidelity"
         else ""
     )
-    if inside.low <= 0:
+    if inside.high < 0:
+        yield (
+            f"{where} {line.label} {_verb(line.label, 'rank')} the other way round: τ = {with_interval(inside)} there, "
+            f"{_short(over_all.value)} over all{advice}."
+        )
+    elif inside.low <= 0:
         yield (
             f"{where} {line.label} can't be told from a random order: τ = {with_interval(inside)} there, "
             f"{_short(over_all.value)} over all{advice}."
@@ -184,18 +189,16 @@ def _about_top(line: Line) -> Iterator[str]:
 
 def _about_gap(diagnosis: Diagnosis, line: Line) -> Iterator[str]:
     """Warnings 1 and 3: lower fidelities under-estimate, shared weights the best most."""
-    if line.gap is None or line.top_gap is None:
-        return
-    metric = line.column.by.metric
-    if line.gap.high < 0 and line.column.kind == "fidelity":
+    metric, is_ = line.column.by.metric, "are" if _is_plural(line.label) else "is"
+    if line.gap is not None and line.gap.high < 0 and line.column.kind == "fidelity":
         yield (
-            f"{_start(line.label)} {_verb(line.label, 'under-estimate')}, by {amount(-line.gap.value, metric)} on "
-            f"average against {_called(diagnosis)}."
+            f"{_start(line.label)} {is_} too pessimistic, by {amount(-line.gap.value, metric)} on average against "
+            f"{_called(diagnosis)}."
         )
-    if line.top_gap.high < 0 and line.column.shares_weights:
+    if line.top_gap is not None and line.top_gap.high < 0 and line.column.shares_weights:
         yield (
-            f"{_start(line.label)} {_verb(line.label, 'under-estimate')} the best tenth by "
-            f"{amount(-line.top_gap.value, metric)} more than the others, as shared weights are known to."
+            f"{_start(line.label)} {is_} too pessimistic about the best tenth, by "
+            f"{amount(-line.top_gap.value, metric)} more than about the others, as shared weights are known to be."
         )
 
 
@@ -206,11 +209,23 @@ def _about_sample(diagnosis: Diagnosis) -> Iterator[str]:
     known = int(diagnosis.regions[ALL].sum())
     if known < ENOUGH:
         yield f"{known} architectures say little: the intervals are wide, and {2 * ENOUGH} or more are wanted."
+    yield from _about_prices(diagnosis)
     yield from _failures(_called(diagnosis), diagnosis.unanswered, len(diagnosis.architectures))
     total = len(diagnosis.architectures) - sum(diagnosis.unanswered.values())
     for line in diagnosis.lines:
         if line.column.kind != "size":
             yield from _failures(line.label, line.failures, total)
+
+
+def _about_prices(diagnosis: Diagnosis) -> Iterator[str]:
+    columns = [column for column in diagnosis.columns if column.kind not in ("metric", "size")]
+    unknown = dict.fromkeys(column.run for column in columns if diagnosis.is_unpriced(column))
+    for run in unknown:
+        label = next(column.label for column in columns if column.run == run)
+        yield (
+            f"{_start(_named(label))}: some answers were kept by Cached, without what they had cost, so the costs that "
+            "hang on them are left out."
+        )
 
 
 def _failures(label: str, reasons: Mapping[str, int], total: int) -> Iterator[str]:
@@ -236,7 +251,10 @@ def _size(label: str) -> str:
 
 
 def _called(diagnosis: Diagnosis) -> str:
-    label = diagnosis.reference.label
+    return _named(diagnosis.reference.label)
+
+
+def _named(label: str) -> str:
     return "the reference" if label == "reference" else label
 
 

@@ -14,7 +14,7 @@ from archwright.core.history import Fold, History
 from archwright.core.protocols import Informed
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.staged import Staged
-from archwright.estimators.wrapped import Wrapped
+from archwright.estimators.wrapped import Wrapped, spent
 from archwright.spaces.space import Space
 
 
@@ -22,10 +22,11 @@ from archwright.spaces.space import Space
 class Mean(Wrapped):
     """Asks the estimator inside several times, each with a seed of its own, and answers with the means.
 
-    Metrics: the means of those that all answers have, but for `epochs`, which are added up, as the cost is; and beside
-    each validation metric, `valid_..._std`, the standard deviation among the seeds (with n - 1). The learning curve is
-    the mean, as long as the shortest. If one answer fails, all do, for its reason; so a `Staged`, which might leave out
-    a later seed when others are paid for, goes round a mean, not into it.
+    Metrics: the means of those that all answers have, but for `epochs`, and what a `Cached` inside spared of them and
+    of seconds, which are added up, as the cost is; and beside each validation metric, `valid_..._std`, the standard
+    deviation among the seeds (with n - 1). The learning curve is the mean, as long as the shortest. If one answer
+    fails, all do, for its reason; so a `Staged`, which might leave out a later seed when others are paid for, goes
+    round a mean, not into it.
 
     Seed s asks with the seeds s * seeds, ..., s * seeds + seeds - 1. Each has a history of its own, so a child inherits
     the weights that its parent had under the same of the seeds.
@@ -73,7 +74,7 @@ class Mean(Wrapped):
             for name in answers[0].metrics
             if all(name in answer.metrics for answer in answers)
         }
-        metrics = {name: float(found.sum() if name == "epochs" else found.mean()) for name, found in values.items()}
+        metrics = {name: float(found.mean()) for name, found in values.items()} | spent(*answers)
         metrics |= {f"{name}_std": float(values[name].std(ddof=1)) for name in values if name.startswith("valid_")}
         shortest = min(len(answer.curve) for answer in answers)
         curve = np.mean([answer.curve[:shortest] for answer in answers], axis=0)

@@ -14,6 +14,7 @@ from archwright.core.history import History
 from archwright.core.objective import Goal, Objective
 from archwright.core.protocols import Estimator, Preflight, Stored
 from archwright.core.trial import Evaluation, Trial
+from archwright.estimators.wrapped import spent
 from archwright.spaces.space import Space
 from archwright.tasks.task import Task
 
@@ -30,7 +31,7 @@ class Staged:
 
     The cheap metrics are kept beside the dear ones. The metric `by`, and what the cheap one says about it (a name that
     begins with it), is called `cheap_...` where the dear one measures it too, or doesn't say what it measures; of any
-    other that both have, the dear one's counts, but for `epochs`, which are added up.
+    other that both have, the dear one's counts, but for `epochs`, and what caches spared, which are added up.
 
     Attributes:
         cheap: such as ZeroCost(task), Predicted(), or a Training of few epochs.
@@ -106,9 +107,7 @@ class Staged:
             if left_out is not None:
                 return Evaluation(trial, kept, cost=cheap.cost, failure=left_out, rejected=True)
         answer = answer_or_failure(self.dear, space, trial, dearly)  # a judgement is one, whatever comes of it
-        metrics = {**kept, **answer.metrics}
-        if "epochs" in cheap.metrics and "epochs" in answer.metrics:
-            metrics["epochs"] = cheap.metrics["epochs"] + answer.metrics["epochs"]
+        metrics = {**kept, **answer.metrics, **spent(cheap, answer)}
         return replace(answer, metrics=metrics, cost=cheap.cost + answer.cost)
 
     def _left_out(self, losses: tuple[float, ...], cheap: Evaluation) -> str | None:

@@ -17,6 +17,15 @@ from archwright.estimators.course import Course, Setting, Trains
 from archwright.spaces.space import Space
 from archwright.tasks.task import Task
 
+SPENT = ("epochs", "cached_epochs", "cached_seconds")
+"""Metrics that say what was spent, now or when a kept answer was made: of several answers they are added up."""
+
+
+def spent(*answers: Evaluation) -> dict[str, float]:
+    """The sums of those metrics over answers that make up one."""
+    known = [name for name in SPENT if any(name in answer.metrics for answer in answers)]
+    return {name: sum(answer.metrics.get(name, 0.0) for answer in answers) for name in known}
+
 
 @dataclass(frozen=True)
 class Wrapped:

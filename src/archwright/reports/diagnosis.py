@@ -12,6 +12,7 @@ import numpy as np
 
 from archwright.compare import display
 from archwright.compare.statistics import RESAMPLES, Vector
+from archwright.diagnosis.naming import folder_of
 from archwright.diagnosis.result import ALL, TOP, Column, Diagnosis, Line
 from archwright.diagnosis.statistics import Figure
 from archwright.diagnosis.verdict import amount, cost, setting, verdict, warnings, with_interval
@@ -155,7 +156,7 @@ def _pick(line: Line, metric: str) -> str:
     regret = line.agreement[ALL].regret.value
     if math.isnan(regret):
         return ""
-    return f"; its pick is {amount(regret, metric)} below the best" if regret > 0 else "; it picks the best"
+    return f"; its pick is {amount(regret, metric)} worse than the best" if regret > 0 else "; it picks the best"
 
 
 def _measured(diagnosis: Diagnosis, column: Column) -> Vector:
@@ -208,7 +209,7 @@ def _ranks(values: Vector, of: Vector) -> Vector:
 
 
 def _facts(diagnosis: Diagnosis) -> list[Fact]:
-    manifest = diagnosis.manifest
+    manifest, runs = diagnosis.manifest, {column.run for column in diagnosis.columns}
     return [
         Fact("space", part_name(manifest["space"]), part_settings(manifest["space"])),
         Fact("reference", part_name(manifest["reference"]), part_settings(manifest["reference"])),
@@ -216,6 +217,7 @@ def _facts(diagnosis: Diagnosis) -> list[Fact]:
         *(
             Fact(label, part_name(given["estimator"]), part_settings(given["estimator"]))
             for label, given in manifest["candidates"].items()
+            if folder_of(label) in runs  # of one that was interrupted there is nothing to see yet
         ),
         Fact("seed", str(manifest["seed"]), "of the sample"),
         Fact("archwright", manifest["archwright"], manifest["created"]),

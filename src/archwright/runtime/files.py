@@ -30,7 +30,7 @@ def whole(path: Path) -> Iterator[Path]:
             part.unlink()
 
 
-def write_if_possible(path: Path, content: bytes | memoryview, without: str) -> bool:
+def write_if_possible(path: Path, content: bytes | memoryview, without: str, folder: Path | None = None) -> bool:
     """Writes a file, whole, that can be done without, such as a checkpoint; says whether it is there.
 
     Where the disk is full or the folder can't be written, nothing is left of it, and a RuntimeWarning says so, once a
@@ -38,12 +38,13 @@ def write_if_possible(path: Path, content: bytes | memoryview, without: str) -> 
 
     Args:
         without: what follows where it is lacking, for the warning.
+        folder: which folder the warning is about; the file's own if None.
     """
     try:
         with whole(path) as part:
             part.write_bytes(content)
     except OSError as error:
-        _warn_once(f"can't write to {path.parent} ({error.strerror or error}): {without}")
+        _warn_once(f"can't write to {folder or path.parent} ({error.strerror or error}): {without}")
         return False
     return True
 

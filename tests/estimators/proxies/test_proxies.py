@@ -238,6 +238,25 @@ def test_naswot_counts_the_rectifiers_that_two_examples_agree_on(case):
     assert measure("naswot", probe) == pytest.approx(expected, rel=1e-9)
 
 
+def one_layer(width, examples=64):
+    """A layer of rectifiers, and its probe, in float32 as networks are."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, width), nn.ReLU(), nn.Linear(width, 3))
+    given = Split(torch.randn(examples, 6), torch.randint(3, (examples,)))
+    return network, Probe(network, aw.Signature((6,), 3), [given], functional.cross_entropy)
+
+
+def test_naswot_of_fewer_rectifiers_than_examples_is_no_number():
+    """K has a rank of at most their number and one, whatever the examples: its determinant would be rounding."""
+    for width in (8, 40, 60):
+        with pytest.raises(ArchwrightError, match=f"{width} rectifiers don't tell 64 examples apart"):
+            measure("naswot", one_layer(width)[1])
+    network, probe = one_layer(128)
+    on = (network[0](probe.batches[0].inputs) > 0).double()
+    expected = np.linalg.slogdet((on @ on.T + (1 - on) @ (1 - on).T).numpy()).logabsdet
+    assert measure("naswot", probe) == pytest.approx(expected, rel=1e-12)
+
+
 def test_synflow_is_the_outputs_differences_without_batch_norm(case):
     probe, network = case
     network = network.eval()
@@ -381,6 +400,44 @@ def test_rectifiers_in_place_change_nothing(metric):
     assert scores[0] == pytest.approx(scores[1], rel=1e-12)
 
 
+class WrittenOver(nn.Module):
+    """A network that may write over what its layers made: wholly, in part, a view of it, and by a rectifier."""
+
+    def __init__(self, inplace):
+        super().__init__()
+        self.inplace = inplace
+        self.first, self.second = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1)
+        self.tokens, self.last = nn.Linear(2, 2), nn.Linear(2, 3)  # the first one returns a view: (batch, pixels, 2)
+
+    def forward(self, x):
+        made = self.first(x)
+        other = self.second(x)
+        tokens = self.tokens(x.flatten(2).transpose(1, 2))
+        if self.inplace:
+            made += x
+            functional.silu(made, inplace=True)
+            other[:, :1].mul_(2.0).add_(1.0)
+            functional.relu(other, inplace=True)
+            tokens.add_(1.0).sigmoid_()
+        else:
+            made = functional.silu(made + x)
+            other = functional.relu(torch.cat([other[:, :1] * 2.0 + 1.0, other[:, 1:]], dim=1))
+            tokens = torch.sigmoid(tokens + 1.0)
+        return self.last(made.mean((2, 3)) + other.mean((2, 3)) + tokens.mean(1))
+
+
+def test_fisher_looks_at_what_layers_returned_whatever_is_written_over_it():
+    _, signature, inputs, targets, loss = images()
+    batches = [Split(*pair) for pair in zip(inputs, targets, strict=True)]
+    scores = []
+    for inplace in (False, True):
+        torch.manual_seed(8)
+        network = WrittenOver(inplace).double()
+        with borrowed(network):
+            scores.append(measure("fisher", Probe(network, signature, batches, loss)))
+    assert scores[1] == pytest.approx(scores[0], rel=1e-12)
+
+
 @pytest.mark.parametrize("metric", PROXIES)
 def test_alone_and_after_the_others_a_proxy_says_the_same(metric):
     torch.manual_seed(4)
@@ -445,7 +502,7 @@ class Matrix(nn.Module):
         (
             "naswot",
             nn.Sequential(nn.Linear(4, 2), nn.Threshold(1e9, 0.0), nn.ReLU()),
-            "tells two of the examples apart",
+            "2 rectifiers don't tell 3 examples apart, so naswot's determinant is 0",
         ),
         ("jacob_cov", nn.Sequential(nn.Linear(4, 2), nn.Threshold(1e9, 0.0)), "do not depend on the inputs"),
         ("zen", Matrix(), "zen looks at features"),

@@ -26,7 +26,8 @@ class NASWOT:
         """The logarithm of the determinant.
 
         Raises:
-            ArchwrightError: the network has no rectifiers, or two examples for which they all respond alike.
+            ArchwrightError: the network has no rectifiers; or too few to tell the examples apart, or two examples for
+                which they all respond alike, so that K is singular.
         """
         live = _live(probe.passed)
         if not live:
@@ -40,8 +41,11 @@ class NASWOT:
             count += on.shape[1]
         alone = both.diagonal()  # on for one example, whatever the other
         agreement = count - alone[:, None] - alone[None] + 2 * both
-        if int((agreement == count).sum()) > size:
-            raise ArchwrightError("no rectifier tells two of the examples apart, so the determinant is 0")
+        if int(torch.linalg.matrix_rank(agreement, hermitian=True)) < size:  # the logarithm would be one of rounding
+            raise ArchwrightError(
+                f"{count} rectifiers don't tell {size} examples apart, so naswot's determinant is 0; give smaller "
+                "batches, or ask another proxy"
+            )
         return float(torch.linalg.slogdet(agreement).logabsdet)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
@@ -33,14 +34,32 @@ class Layer:
     """One call of a convolution or of a linear layer.
 
     Attributes:
-        made: what it returned.
+        call: calls it again, with what it was given.
+        made: what it returned; the network may have written over it since.
         weight: its weight.
         axis: of `made`, along which its channels lie.
+        version: of `made` when it was returned: it grows with each writing over.
+        node: of autograd's graph, which is given the slope for what was returned, whatever is written over it later;
+            None where nothing is learnt.
     """
 
+    call: Callable[[], Tensor]
     made: Tensor
     weight: Tensor
     axis: int
+    version: int
+    node: Node | None
+
+    @classmethod
+    def of(cls, call: Callable[[], Tensor], made: Tensor, weight: Tensor, axis: int) -> Layer:
+        """A call that has just returned."""
+        whole = made if made._base is None else made._base  # writing over a view changes the graph behind it
+        return cls(call, made, weight, axis, made._version, whole.grad_fn)
+
+    def returned(self) -> Tensor:
+        """What it returned: computed anew if it was written over, so that no copies are kept for the sake of a few."""
+        with torch.no_grad():
+            return self.made if self.made._version == self.version else self.call()
 
 
 @dataclass(frozen=True)
@@ -157,10 +176,10 @@ class Probe:
         One backward pass gives these and the weights' gradients: ask for these first.
         """
         found: list[tuple[Layer, Tensor]] = []
-        learning = [layer for layer in self.passed.layers if layer.made.requires_grad]
         hooks = [
-            layer.made.register_hook(partial(_note_saliency, found, layer))  # type: ignore[no-untyped-call]
-            for layer in learning
+            layer.node.register_prehook(partial(_note_saliency, found, layer))
+            for layer in self.passed.layers
+            if layer.node is not None
         ]
         self._gradients.pop(0, None)
         self.gradients()
@@ -220,7 +239,8 @@ class Watch(TorchFunctionMode):
         made = function(*args, **given)
         if name in CALLS:
             weight = _argument("weight", args, given)
-            self.layers.append(Layer(made, weight, made.dim() - (1 if name == "linear" else weight.dim() - 1)))
+            axis = made.dim() - (1 if name == "linear" else weight.dim() - 1)
+            self.layers.append(Layer.of(partial(function, *args, **given), made, weight, axis))
             if name == "linear":
                 self._classified = _argument("input", args, given)
         elif "relu" in name or (name == "hardtanh" and given.get("min_val") == 0):  # nn.ReLU6 calls it so
@@ -238,8 +258,10 @@ def _argument(name: str, args: Sequence[Any], given: Mapping[str, Any]) -> Any:
     return args[place] if len(args) > place else given[name]
 
 
-def _note_saliency(found: list[tuple[Layer, Tensor]], layer: Layer, slope: Tensor) -> None:
-    products = layer.made.detach() * slope.detach()
+def _note_saliency(found: list[tuple[Layer, Tensor]], layer: Layer, slopes: tuple[Tensor | None, ...]) -> None:
+    if slopes[0] is None:
+        return
+    products = layer.returned().detach() * slopes[0].detach().reshape(layer.made.shape)
     elsewhere = [axis for axis in range(1, products.dim()) if axis != layer.axis]
     found.append((layer, products.sum(elsewhere) if elsewhere else products))
 
