@@ -348,6 +348,71 @@ def test_what_one_search_excluded_another_may_ask():
     lax.close()
 
 
+def repeating(evaluations=60):
+    """The evaluations of an evolution that repeats itself, and its space."""
+    space = aw.Space(nothing, edges=[aw.Choice(*range(3)) for _ in range(3)])
+    run = aw.search(space, RegularizedEvolution(8, 3), Distance(), objectives="min:loss", seed=1)
+    return space, list(islice(run, evaluations))
+
+
+def begun(space, history):
+    return aw.search(space, RegularizedEvolution(8, 3), Distance(), objectives="min:loss", history=history, seed=2)
+
+
+def test_a_whole_history_is_taken_as_it_is():
+    space, whole = repeating()
+    for given in (whole, whole[:25]):
+        assert all(taken is item for taken, item in zip(begun(space, given).history, given, strict=True))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda whole: whole[-12:],
+        lambda whole: whole[::3],
+        lambda whole: whole[::-1],
+        lambda whole: [item for item in whole if item.metrics["loss"] < 6.0],
+    ],
+)
+def test_what_a_part_of_a_history_refers_to_is_earlier_and_what_it_repeats_the_same_question(part):
+    space, whole = repeating()
+    given = part(whole)
+    taken = begun(space, given).history
+    assert any(item.reused is not None for item in given)
+    for position, (item, before) in enumerate(zip(taken, given, strict=True)):
+        assert item.trial.architecture == before.trial.architecture
+        assert item.metrics == before.metrics
+        parent, moved = item.trial.parent, before.trial.parent
+        assert parent == (moved if moved is not None and moved < position else None)
+        if item.reused is not None:
+            original = taken[item.reused]
+            assert item.reused < position
+            assert original.reused is None
+            assert original.trial.architecture == item.trial.architecture
+
+
+def test_a_repetition_of_another_fidelity_or_seed_stands_for_itself():
+    architecture = aw.spaces.trace(SPACE, lambda *_: 0)
+    asked = [
+        aw.Trial(architecture),
+        aw.Trial(architecture, 0.5),
+        aw.Trial(architecture, seed=1),
+        aw.Trial(architecture),
+    ]
+    given = [aw.Evaluation(trial, {"loss": 1.0}, reused=0 if place else None) for place, trial in enumerate(asked)]
+    assert [item.reused for item in begun(SPACE, given).history] == [None, None, None, 0]
+
+
+def test_a_run_that_starts_from_a_part_of_a_history_goes_on_as_if_never_stopped(tmp_path):
+    space, whole = repeating()
+    through = list(islice(begun(space, whole[-12:]), 20))
+    with aw.record(begun(space, whole[-12:]), tmp_path) as run:
+        parts = list(islice(run, 8))
+    with aw.record(begun(space, ()), tmp_path) as run:
+        parts += list(islice(run, 12))
+    assert parts == through
+
+
 def test_a_search_that_was_never_stepped_can_be_closed(tmp_path):
     for _ in range(2):
         with aw.record(run(evaluations=3), tmp_path / "run"):

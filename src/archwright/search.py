@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from math import inf, isfinite
 from typing import Any, Protocol
 
@@ -104,10 +104,15 @@ class Search(Iterator[Evaluation]):
         """Seconds that the search has run."""
         return self.elapsed_before + (self.clock() - self._started if self._started is not None else 0.0)
 
+    @cached_property
+    def answer(self) -> Answer:
+        """What the workers call with each trial; made when it is first asked for, so that it is sent to each once."""
+        return Answer(self.space, self.estimator, self.history.goal)
+
     def _run(self, strategy: Strategy) -> Generator[Evaluation, None, None]:
         history, streams = self.history, Streams(self.seed)  # read now, at the first step: `record` may set them
         self._started = self.clock()
-        answer = Answer(self.space, self.estimator, history.goal)
+        answer = self.answer
         known = {self._question(item.trial): place for place, item in enumerate(history) if self._answers(item)}
         running: dict[Future[Evaluation], int] = {}
         unasked = list(history.pending)  # of an interrupted run: to be asked again, first of all
@@ -208,8 +213,7 @@ class Search(Iterator[Evaluation]):
         return evaluation
 
     def _question(self, trial: Trial) -> tuple[str, float, int]:
-        """What makes two trials the same: equal canonical key, fidelity and seed."""
-        return key_of(self.space, trial.architecture), trial.fidelity, trial.seed
+        return _question_of(self.space, trial)
 
     def _answers(self, evaluation: Evaluation) -> bool:
         """Whether it answers the same question asked again: a rejection holds for the search that made it only."""
@@ -243,7 +247,10 @@ def search(
             constraints such as "parameters <= 1e5".
         executor: where trials run: `Inline()` by default, `Processes(n)`, or any other standard-library Executor
             (its attribute `workers` says how many trials may be pending; 1 if it has none). It is shut down at the end.
-        history: evaluations to start from.
+        history: evaluations to start from. A parent, and an answer that is repeated, is named by its position in the
+            whole list: give a history whole, or its beginning. Of a list that was cut or filtered, what refers to no
+            earlier evaluation, or as a repetition to the answer to another question, refers to nothing: the answer
+            stands for itself. That a parent has moved to another earlier position can't be told.
         seed: of the strategy's randomness.
 
     A gradient strategy (DARTS and its kin) and an estimator that shares weights train in this process, an epoch an
@@ -267,7 +274,33 @@ def search(
         for wanted in goal.wanted:
             if wanted.metric not in metrics:
                 raise BadObjective(one_of("metric", wanted.metric, metrics))
-    return Search(space, strategy, estimator, History(goal, history), executor or Inline(), seed)
+    return Search(space, strategy, estimator, History(goal, _consistent(space, history)), executor or Inline(), seed)
+
+
+def _question_of(space: SearchSpace, trial: Trial) -> tuple[str, float, int]:
+    """What makes two trials the same: equal canonical key, fidelity and seed."""
+    return key_of(space, trial.architecture), trial.fidelity, trial.seed
+
+
+def _consistent(space: SearchSpace, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The evaluations, each parent an earlier one, each repetition that of an earlier answer to the same question.
+
+    Where a list was cut or filtered, what refers to anything else has no parent, or is no repetition. Those of a whole
+    history stay as they are.
+    """
+    made: list[Evaluation] = []
+    for evaluation in evaluations:
+        trial, original = evaluation.trial, evaluation.reused
+        if original is not None and not (
+            0 <= original < len(made)
+            and made[original].reused is None
+            and _question_of(space, made[original].trial) == _question_of(space, trial)
+        ):
+            evaluation = replace(evaluation, reused=None)
+        if trial.parent is not None and not 0 <= trial.parent < len(made):
+            evaluation = replace(evaluation, trial=replace(trial, parent=None))
+        made.append(evaluation)
+    return made
 
 
 class Spending(Protocol):

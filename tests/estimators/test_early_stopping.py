@@ -426,8 +426,8 @@ class Ends:
 
 @pytest.mark.parametrize("ends", [2, 3])
 def test_asked_again_an_ended_training_gives_the_same_answer(ends, task, space, architectures, tmp_path):
-    estimator = EarlyStopping(Training(task, epochs=4), by=Ends(ends), warmup=1, every=1).stored(str(tmp_path))
-    first, again = (estimator.estimate(space, Trial(architectures[0]), (told(0.65)[0], None)) for _ in range(2))
+    estimator = EarlyStopping(Training(task, epochs=8), by=Ends(ends), warmup=1, every=1).stored(str(tmp_path))
+    first, again = (estimator.estimate(space, Trial(architectures[0], 0.5), (told(0.65)[0], None)) for _ in range(2))
     assert first.metrics["predicted_at"] == ends
     assert again.curve == first.curve
     assert again.metrics == {**first.metrics, "epochs": 0.0}

@@ -143,6 +143,24 @@ def test_weights_come_from_the_nearest_ancestor_that_trained(space):
     assert found == [None, *[history[0].trial] * 4, None]
 
 
+def test_the_end_of_a_history_hands_down_weights_of_its_own(task, space):
+    """Whose repetitions and parents were answered before it: those positions are others', or nobody's."""
+    first, second = small(1, 1, 1), small(2, 1, 1)
+    score = {"valid_accuracy": 0.5}
+    given = [
+        aw.Evaluation(aw.Trial(second), score),
+        aw.Evaluation(aw.Trial(first, parent=30), score, reused=0),
+        aw.Evaluation(aw.Trial(first, seed=1), score, reused=40),
+        aw.Evaluation(aw.Trial(first, seed=2, parent=31), failure="it diverged"),
+    ]
+    estimator = Inherited(Training(task, epochs=1))
+    strategy = aw.strategies.RegularizedEvolution(3, 2)
+    run = aw.search(space, strategy, estimator, objectives="valid_accuracy", history=given)
+    found = [ancestor(run.history, aw.Trial(second, parent=parent)) for parent in range(4)]
+    assert found == [aw.Trial(second), aw.Trial(first), aw.Trial(first, seed=1), None]
+    assert [item.failure for item in aw.budget(run, evaluations=len(given) + 2)] == [None, None]
+
+
 def born(history):
     """The evaluations of children, without repeated answers."""
     return [item for item in history if item.trial.parent is not None and item.reused is None]
@@ -210,6 +228,15 @@ def test_a_promotion_continues_its_own_training(task, space, tmp_path):
     assert promoted.metrics["epochs"] == 2.0
     assert promoted.curve == through.curve
     assert promoted.metrics["inherited"] == 1.0
+
+
+def test_a_training_that_is_ended_hands_down_too(task, space, tmp_path):
+    kept, history = Inherited(Training(task, epochs=3)).stored(str(tmp_path)), History("valid_accuracy")
+    first = aw.Trial(small(1, 1, 1))
+    ended = kept.train(space, first, Course().and_watch(lambda curve, _: True), kept.briefing(space, history, first))
+    history.append(history.ask(first), ended)
+    assert (len(ended.curve), [file.suffix for file in (tmp_path / "checkpoints").iterdir()]) == (1, [".safetensors"])
+    assert asked(kept, space, history, aw.Trial(small(1, 1, 1), seed=1, parent=0)).metrics["exact"] == 1.0
 
 
 @pytest.mark.parametrize("along", ["width", "resolution"])
@@ -286,6 +313,32 @@ def test_distillation_teaches_children_that_are_not_exact(task, space):
         apart.append(float((wanted - made).abs().mean()))
     assert epochs == [[3.0, 1.0], [1.0, 1.0]]
     assert apart[0] < apart[1]
+
+
+class Focal(Task):
+    """Its loss picks the probabilities of the right classes out by number (Lin et al., 2017)."""
+
+    def loss(self, outputs, targets, label_smoothing=0.0):
+        right = outputs.log_softmax(dim=1).gather(1, targets.unsqueeze(1))
+        return -((1.0 - right.exp()) ** 2 * right).mean()
+
+
+def test_distillation_needs_nothing_of_the_tasks_loss(task, space):
+    estimator = Inherited(Training(Focal("focal", lambda: task.splits), epochs=1), distillation=1)
+    history = History("valid_accuracy")
+    asked(estimator, space, history, aw.Trial(small(1, 1, 1)))
+    child = asked(estimator, space, history, aw.Trial(small(0, 1, 0), parent=0))
+    assert (child.failure, child.metrics["epochs"]) == (None, 2.0)
+
+
+def test_language_models_are_distilled_too(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat sat on the mat,\nthe rat sat on the cat.\n" * 10)
+    task, cells = aw.tasks.text_file(tmp_path / "text.txt", length=6), aw.spaces.darts_rnn(hidden=8, embedding=6)
+    estimator = Inherited(Training(task, epochs=1), distillation=1)
+    run = aw.search(cells, aw.strategies.RegularizedEvolution(3, 2), estimator, objectives="min:valid_loss")
+    history = list(aw.budget(run, evaluations=6))
+    assert [item.failure for item in history] == [None] * 6
+    assert [item.metrics["epochs"] for item in born(history)] == [2.0] * 3
 
 
 def test_distillation_crops_and_cuts_out_less_of_small_images(task, space, monkeypatch):

@@ -197,6 +197,31 @@ def test_what_watches_sees_a_continued_training_from_its_first_epoch(task, space
     assert answer.curve == part.curve
 
 
+def ending(epochs):
+    return Course().and_watch(lambda curve, _: len(curve) == epochs)
+
+
+def test_a_training_that_is_ended_at_full_fidelity_leaves_nothing_to_continue(task, space, architecture, tmp_path):
+    kept = Training(task, epochs=4).stored(str(tmp_path))
+    answer = kept.train(space, aw.Trial(architecture), ending(2))
+    assert len(answer.curve) == 2
+    assert not list(tmp_path.rglob("*.pt"))
+    again = kept.train(space, aw.Trial(architecture), ending(2))  # as after a kill before the answer was stored
+    assert (again.metrics, again.curve) == (answer.metrics, answer.curve)
+    kept.train(space, aw.Trial(architecture, 0.75), ending(1))  # what is ended lower may be promoted
+    assert len(list(tmp_path.rglob("*.pt"))) == 1
+    assert kept.train(space, aw.Trial(architecture), ending(2)).metrics["epochs"] == 1.0
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_a_low_fidelity_that_comes_to_all_epochs_is_continued_too(task, space, architecture, tmp_path):
+    kept = Training(task, epochs=2).stored(str(tmp_path))
+    part = kept.estimate(space, aw.Trial(architecture, 0.9))
+    whole = kept.estimate(space, aw.Trial(architecture, parent=0))
+    assert (part.metrics["epochs"], whole.metrics["epochs"]) == (2.0, 0.0)
+    assert metrics(whole) == metrics(part)
+
+
 class Wrong(nn.Module):
     def __init__(self, signature, outputs, width=8):
         super().__init__()

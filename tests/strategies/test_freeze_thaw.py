@@ -7,6 +7,7 @@ from archwright.core.history import History
 from archwright.core.rng import Streams
 from archwright.core.trial import Evaluation, Trial
 from archwright.spaces.space import Space
+from archwright.strategies import freeze_thaw
 from archwright.strategies.freeze_thaw import FreezeThaw, clipped, curves, farthest
 from archwright.strategies.models.curve_process import Curve
 
@@ -119,6 +120,64 @@ def test_an_own_curve_takes_the_place_of_the_earlier_ones():
         history = history_of("valid_accuracy", *order)
         (found,) = curves(history, history.succeeded, losses(history))
         assert (found.times, found.values) == ((0.075, 0.15, 0.225, 0.3), (-0.1, -0.2, -0.3, -0.4))
+
+
+def test_where_each_fidelity_has_a_whole_curve_what_was_measured_at_each_is_read():
+    first, second = (Trial(architecture(0.1), level) for level in (0.1, 0.4))
+    answers = [
+        (first, {"valid_accuracy": 0.4}, (0.1, 0.2, 0.3, 0.4)),
+        (Trial(architecture(0.7), 0.1), {"valid_accuracy": 0.35}, (0.1, 0.3, 0.35)),
+        (second, {"valid_accuracy": 0.7}, (0.4, 0.5, 0.6, 0.7)),
+    ]
+    history = history_of("valid_accuracy", *answers)
+    one, two = curves(history, history.succeeded, losses(history))
+    assert (one.times, one.values) == ((0.1, 0.4), (-0.4, -0.7))
+    assert (two.times, two.values) == ((0.1,), (-0.35,))
+    before = history_of("valid_accuracy", *answers[:2])  # nothing tells yet
+    one, two = curves(before, before.succeeded, losses(before))
+    assert (one.times, one.values) == ((0.025, 0.05, 0.075, 0.1), (-0.1, -0.2, -0.3, -0.4))
+
+
+class OfData(Falling):
+    """Trains ten epochs whatever the fidelity, the better the higher that is."""
+
+    def estimate(self, space, trial):
+        whole = super().estimate(space, Trial(trial.architecture))
+        curve = tuple(value + 1.0 - trial.fidelity for value in whole.curve)
+        return Evaluation(trial, {"loss": curve[-1]}, curve, cost=1.0)
+
+
+def test_along_data_it_finds_what_is_best_at_the_end():
+    space = Space(made, x=Real(0.0, 1.0), y=Real(0.0, 1.0), kind=Choice(0, 1, 2))
+    run = aw.search(space, FreezeThaw((0.25, 0.5, 1.0), candidates=20), OfData(), objectives="min:loss")
+    list(aw.budget(run, evaluations=25))
+    history = run.history
+    for curve, scored in curves(history, history.succeeded, losses(history)).items():
+        asked = [item for item in history if item.trial.architecture == curve.item]
+        assert curve.times == tuple(item.trial.fidelity for item in asked)
+        assert scored.evaluation is asked[-1]
+    assert history.best.evaluation.trial.fidelity == 1.0
+
+
+class FewEpochs(Falling):
+    """Three epochs, so that some of ten fidelities come to the same number."""
+
+    def estimate(self, space, trial):
+        curve = super().estimate(space, Trial(trial.architecture)).curve[: max(1, round(3 * trial.fidelity))]
+        return Evaluation(trial, {"loss": curve[-1]}, curve, cost=1.0)
+
+
+@pytest.mark.parametrize("estimator", [Falling, FewEpochs])
+def test_along_epochs_it_proposes_as_if_nothing_else_were_known(estimator, monkeypatch):
+    def found():
+        space = Space(made, x=Real(0.0, 1.0), y=Real(0.0, 1.0), kind=Choice(0, 1, 2))
+        run = aw.search(space, FreezeThaw(candidates=10), estimator(), objectives="min:loss")
+        return [item.trial for item in aw.budget(run, evaluations=20)]
+
+    told = found()
+    monkeypatch.setattr(freeze_thaw, "along_epochs", lambda *_: True)
+    assert told == found()
+    assert any(trial.fidelity > 0.2 for trial in told)
 
 
 def test_a_curve_of_something_else_is_not_read():

@@ -102,7 +102,9 @@ def test_a_ladder_read_bit_by_bit_equals_one_read_at_once_and_notices_another_hi
 def test_a_history_in_part_or_in_another_order_is_read():
     whole = run(aw.strategies.ASHA(lowest=1 / 9), 60, failing=10).history
     for evaluations in (whole[30:], whole[::-1], whole[::3]):
-        history = History("min:loss", evaluations)
+        history = aw.search(
+            edges(), aw.strategies.Random(), Noisy(), objectives="min:loss", history=evaluations
+        ).history
         ladder = Ladder(LEVELS)
         ladder.read(history)
         told = sum(is_promotion(history, e.trial) for e in history)

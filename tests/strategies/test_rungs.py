@@ -139,7 +139,6 @@ def test_a_promotion_is_told_by_its_parent():
     assert not is_promotion(history, Trial(architecture(1), 0.1, parent=first))
     assert not is_promotion(history, Trial(architecture(2), 0.5, parent=first))
     assert not is_promotion(history, Trial(architecture(1), 0.5))
-    assert not is_promotion(history, Trial(architecture(1), 0.5, parent=7))  # a history that was given in part
 
 
 def test_what_goes_on_from_the_answer_that_its_parent_repeats_is_a_promotion_too():
@@ -151,8 +150,6 @@ def test_what_goes_on_from_the_answer_that_its_parent_repeats_is_a_promotion_too
         assert is_promotion(history, Trial(architecture(values), 0.5, parent=twin))
     assert not is_promotion(history, Trial(architecture(2), 0.5, parent=first))
     assert not is_promotion(history, Trial(architecture(1), 0.5, seed=1, parent=twin))
-    part = History("min:loss", history[1:])  # what it repeats is not there
-    assert trained(part, 0) == architecture(2)
 
 
 def test_a_bracket_counts_its_trials():

@@ -4,6 +4,7 @@ import pytest
 
 import archwright as aw
 from archwright.core.errors import ArchwrightError
+from archwright.core.rng import Streams
 from archwright.strategies import SuccessiveHalving
 from archwright.strategies.rungs import is_promotion
 from tests.strategies.test_rungs import edges, loss_of, run
@@ -79,6 +80,31 @@ def test_failures_and_rejections_break_no_bracket(workers, failing, rejecting):
         else:
             complete += 1
     assert complete >= 6
+
+
+def test_of_a_filtered_history_what_ranked_is_promoted():
+    space, streams = aw.spaces.nasbench201(), Streams(0)
+    drawn = [aw.spaces.sample(space, streams[number]) for number in range(8)]
+    assert len({space.key(architecture) for architecture in drawn}) == 8
+
+    def answered(architecture, loss, **others):
+        return aw.Evaluation(aw.Trial(architecture, 1 / 3), {"valid_loss": loss}, **others)
+
+    full = [aw.Evaluation(aw.Trial(architecture, 1 / 3), failure="bad luck") for architecture in drawn[6:]]
+    full += map(answered, drawn, (0.9, 0.2, 0.8, 0.7, 0.6, 0.1))
+    full += [answered(drawn[5], 0.1, reused=7), answered(drawn[6], 0.5), answered(drawn[7], 0.6)]
+    good = [evaluation for evaluation in full if evaluation.failure is None]
+
+    class Fixed:
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"valid_loss": 0.5}, cost=1.0)
+
+    strategy = SuccessiveHalving(levels=(1 / 3, 1.0), trials=3)
+    run = aw.search(space, strategy, Fixed(), objectives="min:valid_loss", history=good)
+    parents = [item.trial.parent for item in aw.budget(run, evaluations=14) if is_promotion(run.history, item.trial)]
+    assert parents[:3] == [1, 5, 6]
+    for evaluation in run.history[9:12]:
+        assert evaluation.trial.architecture == good[evaluation.trial.parent].trial.architecture
 
 
 def test_workers_do_not_idle():

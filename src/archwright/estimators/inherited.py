@@ -57,8 +57,8 @@ class Inherited(TakesPart):
         of: the training, such as `Training(task, epochs=3)`. For each child the schedule of its learning rate begins
             anew, as in NASH.
         distillation: epochs that a child which is not exact first learns to answer as its parent does, on the trial's
-            training split by the task's own hyper-parameters. They count as epochs. LEMONADE distils; 0 is without. A
-            parent that read images of another resolution can't teach.
+            training split by the task's own hyper-parameters, whatever the task's loss (see `Distilling`). They count
+            as epochs. LEMONADE distils; 0 is without. A parent that read images of another resolution can't teach.
         checkpoints: folder for the trained weights and what was inherited, one file for each architecture, fidelity,
             seed and training; none is removed. `record` sets it. Without one they stay in memory, where only trials of
             the same process find them: with several worker processes, record the search. Where it can't be written, as
@@ -126,7 +126,7 @@ class Inherited(TakesPart):
         return replace(found, distilled=self.distillation)
 
     def _distil(self, trial: Trial, network: nn.Module, parent: nn.Module, setting: Setting) -> None:
-        given, device = setting.scaled(replace(self.task.hyperparameters, label_smoothing=0.0)), _device(network)
+        given, device = setting.scaled(self.task.hyperparameters), _device(network)
         fit = Distilling(parent, network, self.task, setting.train, given, self.distillation, trial.seed, device)
         for _ in range(self.distillation):
             fit.run_epoch()

@@ -96,9 +96,10 @@ class Training:
         costs: measured beside the training; those that need no device also before it, to exclude architectures.
         hyperparameters: instead of the task's own, for images of full resolution too: crop and cutout shrink with them.
         device: auto, cpu, cuda, cuda:1, ...
-        checkpoints: folder for trainings that stopped early along "epochs" alone, so that a later trial of higher
-            fidelity continues them instead of beginning anew. `record` sets it. Where it can't be written, as on a full
-            disk, the evaluation counts all the same, and a warning says that later trainings begin anew.
+        checkpoints: folder for trainings of a fidelity below 1 along "epochs" alone, so that a later trial of higher
+            fidelity continues them instead of beginning anew; the one of fidelity 1 removes them, be it ended early.
+            `record` sets it. Where it can't be written, as on a full disk, the evaluation counts all the same, and a
+            warning says that later trainings begin anew.
     """
 
     task: Task
@@ -176,7 +177,7 @@ class Training:
         for act in course.finish:
             act(network)
         if checkpoint is not None:
-            _keep(fit, checkpoint, finished=fit.progress.epoch == setting.horizon)
+            _keep(fit, checkpoint, finished=trial.fidelity == 1.0)
         return Evaluation(
             trial,
             {
@@ -245,7 +246,7 @@ def _continue(fit: Fit, path: Path, epochs: int) -> None:
 
 
 def _keep(fit: Fit, path: Path, finished: bool) -> None:
-    """Keeps a training that can be continued, if there is room; forgets one that has come to its end."""
+    """Keeps a training that can be continued, if there is room; forgets one that is `finished`, however it ended."""
     if finished:
         path.unlink(missing_ok=True)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,10 @@ class FreezeThaw:
     its end, for each share of a training that it still lacks, is asked at the next fidelity. `Training` continues it
     from its checkpoint.
 
-    A curve is the evaluation's own where that is a curve of the objective; else the losses at the fidelities asked so
-    far, as of a table. Where losses exploded, curves are cut (`clipped`). What constraints reject before it costs
-    anything is a curve of one value, behind all others.
+    A curve is the evaluation's own where that is a curve of the objective and fidelity is along epochs; else the losses
+    at the fidelities asked so far, as of a table. Along epochs it is taken to be until a training has, at a higher
+    fidelity, another curve that is no longer, as it has along data, resolution or width. Where losses exploded, curves
+    are cut (`clipped`). What constraints reject before it costs anything is a curve of one value, behind all others.
 
     What differs from the paper: it asks what tells most about whose asymptote is the smallest (entropy search over a
     basket of old and new trainings), and that seldom finishes one, while here full fidelity decides who has won; the
@@ -138,16 +140,18 @@ class FreezeThaw:
 def curves(history: History, learnt: Sequence[Scored], losses: Array) -> dict[Curve, Scored]:
     """The curve of each training (an architecture and a seed), and its evaluation of the highest fidelity.
 
-    Of more than `MOST` those of the best half and the latest: what is as bad as old is given up. They are `clipped`.
+    Own curves are read where they are those of one training that goes on (`along_epochs`). Of more than `MOST` those of
+    the best half and the latest: what is as bad as old is given up. They are `clipped`.
     """
+    own_curves = [own_curve(history, scored) for scored in learnt]
+    goes_on = along_epochs(learnt, own_curves)
     values: dict[tuple[Any, int], dict[float, float]] = {}
     last: dict[tuple[Any, int], Scored] = {}
-    for scored, loss in zip(learnt, losses.tolist(), strict=True):
+    for scored, own, loss in zip(learnt, own_curves, losses.tolist(), strict=True):
         trial = scored.evaluation.trial
         training = trial.architecture, trial.seed
         highest = training not in last or last[training].evaluation.trial.fidelity < trial.fidelity
-        own = own_curve(history, scored)
-        if not own:
+        if not own or not goes_on:
             values.setdefault(training, {})[round(trial.fidelity, DIGITS)] = loss
         elif highest:  # it holds all that came before, at times of its own
             values[training] = own
@@ -189,6 +193,22 @@ def farthest(values: Array) -> float:
     if median == best and (values > best).any():
         median = float(np.median(values[values > best]))
     return median + FARTHEST * (median - best)
+
+
+def along_epochs(learnt: Sequence[Scored], own_curves: Sequence[dict[float, float]]) -> bool:
+    """Whether a training's own curve goes on from fidelity to fidelity, as far as is known: each value then belongs to
+    a share of the full training.
+
+    It doesn't where a training has, at a higher fidelity, another curve that is no longer. An equal one says nothing:
+    two fidelities may come to one number of epochs.
+    """
+    known: dict[tuple[Any, int], dict[float, list[float]]] = {}
+    for scored, own in zip(learnt, own_curves, strict=True):
+        trial = scored.evaluation.trial
+        if own:
+            known.setdefault((trial.architecture, trial.seed), {})[trial.fidelity] = list(own.values())
+    steps = (step for found in known.values() for step in pairwise(found[fidelity] for fidelity in sorted(found)))
+    return not any(len(higher) <= len(lower) and higher != lower for lower, higher in steps)
 
 
 def own_curve(history: History, scored: Scored) -> dict[float, float]:

@@ -119,8 +119,6 @@ class Ladder:
 
     def _ask(self, history: History, number: int, trial: Trial) -> None:
         parent = _number_of(history, trial.parent)
-        if parent is not None and parent >= number:  # of a history that was given in part, or in another order
-            parent = None
         promotion = parent is not None and is_promotion(history, trial)
         self._is_start.append(not promotion)
         self._questions.add((trial.architecture, trial.fidelity, trial.seed))
@@ -182,4 +180,4 @@ class Ladder:
 
 
 def _number_of(history: History, position: int | None) -> int | None:
-    return None if position is None or position >= len(history) else history.numbers[position]
+    return None if position is None else history.numbers[position]

@@ -129,14 +129,12 @@ def promoted(history: History, position: int, fidelity: float) -> Trial:
 def trained(history: History, position: int) -> Architecture:
     """The architecture that was trained for an answer: of a repeated one, that of the answer which it repeats."""
     original = history[position].reused
-    if original is None or original >= len(history):  # of a history that was given in part
-        original = position
-    return history[original].trial.architecture
+    return history[position if original is None else original].trial.architecture
 
 
 def is_promotion(history: History, trial: Trial) -> bool:
     """Whether its parent is the same architecture at a lower fidelity, or repeats the answer of that."""
-    if trial.parent is None or trial.parent >= len(history):  # of a history that was given in part
+    if trial.parent is None:
         return False
     parent = history[trial.parent].trial
     same = trial.architecture in (parent.architecture, trained(history, trial.parent))

@@ -126,11 +126,15 @@ class Fit:
     def learn(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """One step on one batch; returns its loss, detached."""
         with mixed_precision(self.device, self.given.precision):
-            loss = self.task.loss(self.network(inputs), targets, self.given.label_smoothing)
+            loss = self.loss(inputs, targets)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.descend()
         return loss.detach()
+
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss on one batch, a scalar with its gradient."""
+        return self.task.loss(self.network(inputs), targets, self.given.label_smoothing)
 
     def descend(self) -> None:
         """A step down the gradients that the parameters hold, clipped."""
