@@ -318,6 +318,19 @@ def test_a_run_goes_on_after_an_interruption_as_it_was_asked_to_last(tmp_path):
     assert len(aw.load(tmp_path).history) == 5
 
 
+def test_what_a_run_can_not_make_again_is_named(tmp_path):
+    list(quick(tmp_path, 2))
+    with pytest.raises(ArchwrightError, match=r"again, aw\.resume\(folder, space=\.\.\., estimator=\.\.\.\)$"):
+        aw.resume(tmp_path)
+    with pytest.raises(ArchwrightError, match=r"aw\.resume\(folder, estimator=\.\.\.\)$"):
+        aw.resume(tmp_path, space=NUMBERS)
+    other = aw.strategies.LocalSearch()
+    with pytest.raises(
+        StoreError, match=r"its strategy is random\(\), not local-search.*give what it was begun with; on"
+    ):
+        aw.resume(tmp_path, space=NUMBERS, estimator=Quick(), strategy=other)
+
+
 def test_a_budget_that_is_set_after_recording_is_kept_too(tmp_path):
     wanted = aw.search(NUMBERS, aw.strategies.Random(), Quick(), objectives="min:loss")
     list(aw.budget(aw.record(wanted, tmp_path), evaluations=3))

@@ -1,6 +1,8 @@
 """The contract checks find what they are there to find."""
 
+import importlib
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -131,6 +133,21 @@ def test_a_good_estimator_passes():
 def test_broken_estimators_are_found(broken):
     with pytest.raises(ContractError):
         check_estimator(broken(), SPACE)
+
+
+class Imports(Answers):
+    def estimate(self, space, trial):
+        importlib.import_module("draws_when_imported")
+        return super().estimate(space, trial)
+
+
+def test_what_is_imported_first_may_draw(tmp_path, monkeypatch):
+    (tmp_path / "draws_when_imported.py").write_text("import random\nrandom.random()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    state = random.getstate()
+    check_estimator(Imports(), SPACE)
+    assert "draws_when_imported" in sys.modules
+    assert random.getstate() == state
 
 
 class Relaxes:

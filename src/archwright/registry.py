@@ -49,6 +49,11 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     return joined[kebab(name).replace("-", "")]
 
 
+def makes(kind: str, description: Any) -> bool:
+    """Whether `rebuild` can make a part again: nothing in it is the user's own."""
+    return rebuildable(description, {**_nested(), **parts(kind)})
+
+
 def rebuild(kind: str, description: Any) -> Any:
     """Makes a part again from its description in a manifest; only the library's own, by name: data is never code.
 

@@ -15,7 +15,7 @@ from archwright.core.errors import ArchwrightError
 from archwright.core.history import History
 from archwright.core.objective import Goal
 from archwright.core.parts import describe, innermost, on_device, with_arguments_named
-from archwright.core.protocols import Stored
+from archwright.core.protocols import GradientStrategy, Stored
 from archwright.runtime.inline import Inline
 from archwright.runtime.machine import machine
 from archwright.runtime.processes import Processes
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 SAME = ("space", "strategy", "estimator", "objectives", "seed", "task")
 """What has to be equal for a search to continue a run; but for where its estimator computes."""
 
+BY_NAME = (
+    "; on the command line, if it was made with fields of its own, such as --strategy.population 3, write a name in "
+    "your file that holds them"
+)
+"""What to do about a part that is given again by its name alone, where nothing kept its fields."""
+
 
 def record(wanted: Search, folder: str | Path) -> Search:
     """Stores a search in a run's folder; where the folder holds the beginning of the same search, continues it.
@@ -49,9 +55,14 @@ def record(wanted: Search, folder: str | Path) -> Search:
 
     Raises:
         StoreError: the folder can't be written, is something else, or holds another search.
-        ArchwrightError: this machine lacks a GPU that the trials need, where they run in it.
+        ArchwrightError: this machine lacks a GPU that the trials need, where they run in it; or they are to run in
+            worker processes, and something in the space or the estimator can't be sent there.
     """
-    folder = Path(folder)
+    return _record(wanted, Path(folder), "give another folder")
+
+
+def _record(wanted: Search, folder: Path, cure: str) -> Search:
+    """`record`; `cure` is what to do where the folder holds another search."""
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file; give a folder for the run")
     if isinstance(wanted.estimator, Stored):
@@ -60,11 +71,11 @@ def record(wanted: Search, folder: str | Path) -> Search:
     if not (folder / "manifest.json").exists() and any(path.name not in STORE_FILES for path in _inside(folder)):
         raise StoreError(f"{folder} is not empty and no run of archwright: give another folder")
     if not (folder / "manifest.json").exists():
-        _check_devices(wanted, manifest)  # before anything is written
+        _check_trials(wanted, manifest)  # before anything is written
     store = Store(folder, write=True)  # from here on nobody else writes
     try:
         if (folder / "manifest.json").exists():
-            _check_same(read_manifest(folder), manifest, folder)
+            _check_same(read_manifest(folder), manifest, folder, cure)
         else:
             write_json(folder / "manifest.json", manifest)
         history, times = store.load(wanted.history.goal)
@@ -74,7 +85,7 @@ def record(wanted: Search, folder: str | Path) -> Search:
             wanted.history, wanted.goes_on = history, True
             wanted.elapsed_before = _last(times)
         if wanted.history.pending or wanted.budget.allows(wanted):  # what has ended needs no device any more
-            _check_devices(wanted, manifest)
+            _check_trials(wanted, manifest)
     except BaseException:
         store.close()
         raise
@@ -112,7 +123,9 @@ def resume(
         StoreError: the folder is no run, or its parts are not the ones given.
         ArchwrightError: a part of your own is missing, or a GPU that the trials need.
     """
-    manifest = read_manifest(Path(folder))
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    _check_given(folder, manifest, {"space": space, "strategy": strategy, "estimator": estimator})
     continued = search(
         space or registry.rebuild("spaces", manifest["space"]),
         strategy or registry.rebuild("strategies", manifest["strategy"]),
@@ -122,7 +135,7 @@ def resume(
         seed=manifest["seed"],
     )
     continued.budget = budget or Budget(**manifest["budget"])
-    return record(continued, folder)
+    return _record(continued, folder, f"give what it was begun with{BY_NAME}")
 
 
 def load(folder: str | Path, *, space: Space | None = None, task: Task | None = None) -> Run:
@@ -138,7 +151,7 @@ def load(folder: str | Path, *, space: Space | None = None, task: Task | None = 
     if space is not None and describe(space) != run.manifest["space"]:
         raise StoreError(
             f"the run {folder} searched {_short(run.manifest['space'])}, and the space given is "
-            f"{_short(describe(space))}: give the one that it searched, unchanged"
+            f"{_short(describe(space))}: give the one that it searched, unchanged{BY_NAME}"
         )
     return run
 
@@ -311,6 +324,13 @@ def _gpus() -> str | None:
     return ", ".join(line.strip() for line in listed.splitlines() if line.strip()) or None
 
 
+def _check_trials(wanted: Search, manifest: dict[str, Any]) -> None:
+    """Whether trials can be asked where they are to run: else each of them would fail."""
+    _check_devices(wanted, manifest)
+    if isinstance(wanted.executor, Processes) and not isinstance(wanted.strategy, GradientStrategy):
+        wanted.executor.pack(wanted.answer)
+
+
 def _check_devices(wanted: Search, manifest: dict[str, Any]) -> None:
     """Whether this machine has the GPUs that the trials need: else each of them would fail.
 
@@ -345,7 +365,18 @@ def _gpus_named(description: Any) -> Iterator[str]:
             yield from _gpus_named(inside)
 
 
-def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
+def _check_given(folder: Path, manifest: dict[str, Any], given: dict[str, Any]) -> None:
+    """Whether what the manifest can't make again is given."""
+    kinds = {"space": "spaces", "strategy": "strategies", "estimator": "estimators"}
+    lacking = [part for part, kind in kinds.items() if given[part] is None and not registry.makes(kind, manifest[part])]
+    if lacking:
+        raise ArchwrightError(
+            f"the run {folder} has parts or data of your own, and a run holds no code and no data: "
+            f"give them again, aw.resume(folder, {', '.join(f'{part}=...' for part in lacking)})"
+        )
+
+
+def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path, cure: str) -> None:
     def settled(manifest: dict[str, Any], name: str) -> Any:
         return on_device(manifest.get(name), None) if name == "estimator" else manifest.get(name)
 
@@ -359,7 +390,7 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], folder: Path) -> None:
         name = different[0]
         raise StoreError(
             f"{folder} holds another search: its {name} is {_short(old.get(name))}, not {_short(new[name])}"
-            f"{' (and ' + ', '.join(different[1:]) + ' differ)' if different[1:] else ''}; give another folder"
+            f"{' (and ' + ', '.join(different[1:]) + ' differ)' if different[1:] else ''}; {cure}"
         )
 
 

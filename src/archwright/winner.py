@@ -247,7 +247,8 @@ def _check_unchanged(run: Run, task: Task) -> None:
     if result is None:
         raise StoreError(
             f"the data of {task.name} is not what it was when {run.folder} was searched, so its splits differ and the "
-            "test score would not be honest; search anew"
+            "test score would not be honest; search anew, or, if the task was made with fields of its own, such as "
+            "--task.seed 3, give a name in your file that holds them"
         )
     exported = run.folder / "export"
     hint = f" ({exported} has what was written then)" if exported.is_dir() else ""

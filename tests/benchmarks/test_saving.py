@@ -109,7 +109,11 @@ def written(tmp_path, benchmark, change, name="t.csv"):
         (lambda lines: ["# {}", *lines[1:]], "begin with its header"),
         (lambda lines: [lines[0].replace('table": 1', 'table": 9'), *lines[1:]], "newer archwright"),
         (lambda lines: [lines[0], lines[1].replace("tecture", ""), *lines[2:]], "lacks the column architecture"),
-        (lambda lines: [*lines[:2], lines[2] + ",7"], "row 1 has 8 fields"),
+        (lambda lines: [*lines[:2], lines[2] + ",7"], "row 1 has 8 fields, and the header has 7$"),
+        (
+            lambda lines: [*lines[:2], '{"width":0,"depth":1}' + lines[2][lines[2].index("}") + 1 :]],
+            "row 1 has 8 fields, and the header has 7; JSON with commas has to be quoted as CSV",
+        ),
         (lambda lines: [*lines[:3], lines[3].replace("width", "height")], "row 2: the architecture lacks a decision"),
         (lambda lines: [*lines[:2], re.sub(r"0\.\d+$", "good", lines[2])], "test_accuracy holds something else"),
         (lambda lines: [lines[0], lines[1].replace("@1#0", "@x"), *lines[2:]], "metric@fidelity#seed|metric.@fidelity"),
@@ -122,7 +126,7 @@ def test_damaged_tables(tmp_path, benchmark, change, complaint):
 
 
 def test_mistakes(tmp_path, benchmark):
-    with pytest.raises(BadTable, match=r"about a space of your own: give it"):
+    with pytest.raises(BadTable, match=r"of your own: give it, .*; on the command line, .* file\.py:name"):
         aw.benchmarks.load(aw.benchmarks.save(benchmark, tmp_path / "mine.csv"))
     with pytest.raises(BadTable, match=r"\.csv\.gz, \.csv, \.npz, not mine\.xls"):
         aw.benchmarks.save(benchmark, tmp_path / "mine.xls")

@@ -59,7 +59,7 @@ def read_csv(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         raise BadTable(f"{path} is no readable table: {error}") from None
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
-            raise BadTable(f"{path}: row {number} has {len(row)} fields, and the header has {len(header)}")
+            raise BadTable(f"{path}: row {number} has {len(row)} fields, and the header has {len(header)}{_hint(row)}")
     if not rows:
         raise BadTable(f"{path} has a header and no rows")
     return {name: _numbers(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
@@ -76,6 +76,14 @@ def read_npz(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise BadTable(f"{path} is no readable table: {error}") from None
+
+
+def _hint(row: list[str]) -> str:
+    """What to do about a row of too many or too few fields, if it holds a JSON object that was taken apart."""
+    if not any(cell.startswith("{") and not cell.endswith("}") for cell in row):
+        return ""
+    quoted = '"{""width"":0,""depth"":1}"'
+    return f"; JSON with commas has to be quoted as CSV, {quoted}, as csv.writer and aw.benchmarks.save do"
 
 
 def _numbers(values: tuple[str, ...]) -> np.ndarray[Any, np.dtype[Any]]:

@@ -169,7 +169,10 @@ def _header(path: Path, text: object) -> dict[str, Any]:
 
 def _space(description: Any, path: Path) -> Space:
     if not rebuildable(description) or not isinstance(description, Mapping):
-        raise BadTable(f"{path} is about a space of your own: give it, load(path, space=...)")
+        raise BadTable(
+            f"{path} is about a space of your own: give it, aw.benchmarks.load(path, space=...); on the command line, "
+            "name a function of your own that returns this, file.py:name"
+        )
     from archwright.spaces.ops import library_op
 
     known = {kebab(name): getattr(spaces, name) for name in spaces.SPACES} | {"op": library_op}

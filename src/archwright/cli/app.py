@@ -200,7 +200,7 @@ def resume(
     given = {name: value for name, value in given.items() if value is not None}
     wanted = settings.Settings(**{**job.Limits.kept(run), **settings.checked(given, settings.Origin(given))})
     budget = Budget(wanted.evaluations, wanted.epochs, wanted.minutes)
-    own = Own.given(space=space, task=task, strategy=strategy, estimator=estimator)
+    own = Own.given(run, space=space, task=task, strategy=strategy, estimator=estimator)
     output = Output(json, quiet)
     done, ended = job.resume(run, None if budget == Budget() else budget, job.Limits.of(wanted), own, output)
     output.result(show.outcome(done, ended), list(show.outcome_text(done, ended)))
@@ -218,7 +218,7 @@ def show(
     from archwright.cli import show as showing
     from archwright.cli.own import Own
 
-    loaded = archwright.load(run, space=Own.given(space=space).space)
+    loaded = archwright.load(run, space=Own.given(run, space=space).space)
     Output(json).result(showing.page(loaded, top), list(showing.page_text(loaded, top)))
 
 
@@ -233,7 +233,7 @@ def report(
     import archwright
     from archwright.cli.own import Own
 
-    path = archwright.reports.html(archwright.load(run, space=Own.given(space=space).space), output)
+    path = archwright.reports.html(archwright.load(run, space=Own.given(run, space=space).space), output)
     Output(json).result({"report": str(path)}, [str(path)])
 
 
@@ -258,7 +258,7 @@ def train(
     from archwright.cli import job, show
     from archwright.cli.own import Own
 
-    loaded, output = Own.given(space=space, task=task).load(run), Output(json, quiet)
+    loaded, output = Own.given(run, space=space, task=task).load(run), Output(json, quiet)
     job.train(loaded, job.Limits(train_epochs=epochs, device=device or "auto"), output, evaluation)
     output.result(show.outcome(loaded), list(show.outcome_text(loaded)))
 
@@ -276,7 +276,7 @@ def export(
     from archwright.cli import job
     from archwright.cli.own import Own
 
-    written = job.export(Own.given(space=space, task=task).load(run), format, output)
+    written = job.export(Own.given(run, space=space, task=task).load(run), format, output)
     files = [str(file) for file in written.files]
     Output(json).result({"path": str(written.path), "files": files, "max_difference": written.max_difference}, files)
 

@@ -78,10 +78,15 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class Origin:
-    """Says where a setting was made, so that a message names the line to mend."""
+    """Says where a setting was made, so that a message names the line to mend.
+
+    Attributes:
+        places: the files and modules that parts of the user's own may come from; None: any, as the user wrote it all.
+    """
 
     options: Mapping[str, Any]
     file: Path | None = None
+    places: frozenset[str] | None = None
 
     def __call__(self, path: str) -> str:
         """`path` such as "strategy.population", as the user wrote it."""

@@ -120,7 +120,7 @@ def make(
         name, where = str(key).replace("-", "_"), f"{path}.{key}"
         if name not in open_fields:
             title = kebab(getattr(maker, "__name__", path))
-            found = _inside(open_fields, given, name, path)
+            found = _inside(open_fields, given, name, path, origin)
             hint = f" ({found[0]}, inside it, has one: {origin(found[1])})" if found else ""
             mistakes.append(f"{origin(where)}: {one_of(f'field of {title}', name, open_fields)}{hint}")
             continue
@@ -207,18 +207,20 @@ def _usual(maker: Maker, ours: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _inside(fields: Mapping[str, Field], given: Mapping[str, Any], name: str, path: str) -> tuple[str, str] | None:
+def _inside(
+    fields: Mapping[str, Field], given: Mapping[str, Any], name: str, path: str, origin: Origin
+) -> tuple[str, str] | None:
     """Which part, inside one of these fields, has a field of that name, and how that is written; None if none has."""
     for key in [key for key in INSIDE if key in fields and fields[key].part is not None]:
         where = f"{path}.{key}"
         try:
-            title, found, inner = _named(fields[key], given.get(key, {}), where, Origin({}))
+            title, found, inner = _named(fields[key], given.get(key, {}), where, origin)
         except (ArchwrightError, AttributeError, TypeError):  # no part: if that is a mistake it is told anyway
             continue
         known = fields_of(found) if callable(found) else {}
         if name in known and name not in OURS:
             return kebab(title), f"{where}.{name}"
-        deeper = _inside(known, inner, name, where)
+        deeper = _inside(known, inner, name, where, origin)
         if deeper is not None:
             return deeper
     return None
@@ -250,7 +252,7 @@ def _part(field: Field, given: Any, path: str, origin: Origin, ours: Mapping[str
 def _named(field: Field, given: Any, path: str, origin: Origin) -> tuple[str, Any, dict[str, Any]]:
     """The name of such a part, what has that name, and the fields."""
     from archwright.cli.listed import parsed  # these make parts themselves
-    from archwright.cli.parts import is_own, own
+    from archwright.cli.parts import check_place, is_own, own
 
     named = parsed(given, path) if isinstance(given, str) else {_plain(key): value for key, value in given.items()}
     kind = field.part
@@ -262,7 +264,10 @@ def _named(field: Field, given: Any, path: str, origin: Origin) -> tuple[str, An
     elif "name" not in named:
         raise ArchwrightError(f"{origin(path)}: say which of the {kind}: --{path} NAME")
     name = named.pop("name")
-    return name, own(name) if is_own(name) else registry.find(kind, name), named
+    if not is_own(name):
+        return name, registry.find(kind, name), named
+    check_place(name, origin)
+    return name, own(name), named
 
 
 PARTS: Mapping[str, str] = {"sampling": "samplings", "weights": "hypernetworks"}

@@ -23,21 +23,17 @@ from archwright.cli.checks import (
 )
 from archwright.cli.config import Origin, Settings
 from archwright.cli.outcome import Interrupted, NoWinner, Output
-from archwright.cli.own import Own
+from archwright.cli.own import JOB, Own, kept, kept_parts, parts_of
 from archwright.cli.parts import made
 from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.parts import describe
-from archwright.runtime.store import read_json, write_json
+from archwright.runtime.store import write_json
 
 if TYPE_CHECKING:
     from archwright.run import Run
     from archwright.search import Budget, Search
     from archwright.tasks import Task
     from archwright.winner import Winner
-
-
-JOB = "job.json"
-"""The file in a run's folder with the limits of its search."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +55,8 @@ class Limits:
     @classmethod
     def kept(cls, folder: Path) -> dict[str, Any]:
         """What the search of a run was started with, so that it goes on in the same way; empty if unknown."""
-        if not (folder / JOB).exists():
-            return {}
         names = {field.name for field in fields(cls)}
-        return {name: value for name, value in read_json(folder / JOB).items() if name in names and value is not None}
+        return {name: value for name, value in kept(folder).items() if name in names and value is not None}
 
     def processes(self) -> aw.Processes:
         """Worker processes, always: a candidate that crashes must not take the search down."""
@@ -105,7 +99,7 @@ def search(settings: Settings, origin: Origin, output: Output) -> tuple[Run, str
     wanted = aw.search(space, strategy, estimator, objectives=goal, executor=limits.processes(), seed=settings.seed)
     wanted.budget = budget
     recorded = aw.record(wanted, folder)
-    recorded.opening.append(lambda: write_json(folder / JOB, asdict(limits)))
+    recorded.opening.append(lambda: _keep(folder, limits, parts_of(settings)))
     output.note(
         f"{task.name}: {_name(strategy)} over {_name(space)}, judged by {_name(estimator)}; the run is {folder}"
     )
@@ -128,9 +122,13 @@ def resume(folder: Path, budget: Budget | None, limits: Limits, own: Own, output
         budget=budget,
         executor=limits.processes(),
     )
-    continued.opening.append(lambda: write_json(folder / JOB, asdict(limits)))
+    continued.opening.append(lambda: _keep(folder, limits, kept_parts(folder)))
     output.note(f"{folder}: {len(run.history)} evaluations are kept, {len(run.history.pending)} were interrupted")
     return _to_the_end(continued, folder, own.space, own.task, limits, output)
+
+
+def _keep(folder: Path, limits: Limits, parts: dict[str, Any]) -> None:
+    write_json(folder / JOB, {**asdict(limits), "parts": parts})
 
 
 def _to_the_end(

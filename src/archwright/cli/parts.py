@@ -98,6 +98,25 @@ def is_own(name: str) -> bool:
     return re.fullmatch(r".+\.py:\w+|\w+(\.\w+)*:\w+", name) is not None
 
 
+def place_of(name: str) -> str:
+    """The file, in full, or the module that a part of the user's own comes from."""
+    place = name.rpartition(":")[0]
+    return str(Path(place).expanduser().resolve()) if place.endswith(".py") else place
+
+
+def check_place(name: str, origin: Origin) -> None:
+    """Whether a part of the user's own may be looked for: what a run's folder says is never run by itself.
+
+    Raises:
+        ArchwrightError: it is from a file that the user doesn't name.
+    """
+    if origin.places is not None and place_of(name) not in origin.places:
+        raise ArchwrightError(
+            f"{origin.file} names {name}, and no file is run because a run's folder names it: give a name in your own "
+            "file that holds the whole part"
+        )
+
+
 def is_table(name: str) -> bool:
     """Whether it is a file in the table format, or the name of a table that was imported, and no benchmark of ours."""
     from archwright.benchmarks.files import data_folder

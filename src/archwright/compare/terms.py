@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
-import cloudpickle
 import numpy as np
 
 from archwright.benchmarks.table import COST, Benchmark, Numbers, Table
@@ -21,6 +20,7 @@ from archwright.core.errors import ArchwrightError, one_of
 from archwright.core.objective import BadObjective, Goal, Objective
 from archwright.core.parts import describe, kebab
 from archwright.core.protocols import GradientStrategy
+from archwright.runtime.pickling import Pickler
 from archwright.strategies.random_search import Random
 
 
@@ -285,7 +285,7 @@ def _packed(label: str, strategy: Any, terms: Terms) -> bytes:
     return file.getvalue()
 
 
-class _Customs(cloudpickle.Pickler):  # type: ignore[misc]
+class _Customs(Pickler):
     """Packs a strategy and looks at all that it takes along: fields, closures, globals that its methods name."""
 
     def __init__(self, file: io.BytesIO, label: str, terms: Terms) -> None:

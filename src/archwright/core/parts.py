@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,11 +75,21 @@ def describe(thing: Any) -> Any:
     return {"repr": f"{getattr(thing, '__module__', '')}.{name}"}
 
 
-def rebuildable(description: Any) -> bool:
-    """Whether everything in a description can be made again from names and numbers alone."""
+def rebuildable(description: Any, known: Container[str] | None = None) -> bool:
+    """Whether everything in a description can be made again from names and numbers alone.
+
+    Args:
+        known: the names of parts that there are makers of; any name will do if None.
+    """
     if isinstance(description, dict):
-        return "repr" not in description and all(rebuildable(value) for value in description.values())
-    return not isinstance(description, list) or all(rebuildable(item) for item in description)
+        is_unknown = known is not None and _is_part(description) and description["name"] not in known
+        readable = "repr" not in description and not is_unknown
+        return readable and all(rebuildable(value, known) for value in description.values())
+    return not isinstance(description, list) or all(rebuildable(item, known) for item in description)
+
+
+def _is_part(description: Mapping[str, Any]) -> bool:
+    return set(description) == {"name", "arguments"}
 
 
 INSIDE = ("dear", "of")
@@ -146,7 +156,7 @@ def remake(description: Any, known: Mapping[str, Callable[..., Any]]) -> Any:
     """
     if isinstance(description, list):
         return tuple(remake(item, known) for item in description)
-    if not isinstance(description, Mapping) or set(description) != {"name", "arguments"}:
+    if not isinstance(description, Mapping) or not _is_part(description):
         return description
     if description["name"] not in known:
         raise ArchwrightError(one_of("part", description["name"], known))

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import IO, Any, ParamSpec, TypeVar
 
-import cloudpickle
-
 from archwright.core.errors import ArchwrightError
 from archwright.runtime.machine import cores
+from archwright.runtime.pickling import dumps, what_stays
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -69,12 +68,29 @@ class Processes(Executor):
         for number in range(workers):
             self._idle.put((number, None))  # started with the first call that needs it
         self._alive: set[_Worker] = set()
+        self._packed: tuple[object, bytes] = (None, b"")
         self._lock = threading.Lock()
         self._closed = False
 
     def submit(self, fn: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
-        """Calls `fn` in a worker; the future fails with what `fn` raised, or with `WorkerLost`."""
-        return self._pool.submit(self._call, fn, args, kwargs)
+        """Calls `fn` in a worker; the future fails with what `fn` raised, or with `WorkerLost`.
+
+        Raises:
+            ArchwrightError: `fn` can't be sent to another process.
+        """
+        return self._pool.submit(self._call, self.pack(fn), args, kwargs)
+
+    def pack(self, fn: Callable[..., Any]) -> bytes:
+        """A function as bytes, as it is now. They are kept until another one is packed, for all workers.
+
+        Raises:
+            ArchwrightError: it can't be sent to another process; says what in it can't.
+        """
+        known, packed = self._packed
+        if known is not fn:
+            packed = _bytes(fn)
+            self._packed = (fn, packed)
+        return packed
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Kills the workers, after their calls if `wait`."""
@@ -89,13 +105,12 @@ class Processes(Executor):
             for worker in self._alive:
                 worker.kill()
 
-    def _call(self, fn: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    def _call(self, packed: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         number, worker = self._idle.get()
         try:
             if worker is None or not worker.is_alive:
                 worker = self._start(number)
-            result: Result = worker.call(fn, args, kwargs, self.time_limit)
-            return result
+            return worker.call(packed, args, kwargs, self.time_limit)
         finally:
             self._idle.put((number, worker))
 
@@ -130,7 +145,7 @@ class _Worker:
             env={**os.environ, **settings, "PYTHONPATH": paths},
             start_new_session=True,  # Ctrl-C is for the search, which then ends its workers itself
         )
-        self.function: object = None
+        self.function: bytes | None = None  # what it was sent last
         self._calling = threading.Lock()
 
     @property
@@ -149,14 +164,14 @@ class _Worker:
             close_quietly(pipe)
         return status
 
-    def call(self, fn: Callable[..., Any], args: Any, kwargs: Any, time_limit: float | None) -> Any:
+    def call(self, function: bytes, args: Any, kwargs: Any, time_limit: float | None) -> Any:
         with self._calling:
-            return self._call(fn, args, kwargs, time_limit)
+            return self._call(function, args, kwargs, time_limit)
 
-    def _call(self, fn: Callable[..., Any], args: Any, kwargs: Any, time_limit: float | None) -> Any:
+    def _call(self, function: bytes, args: Any, kwargs: Any, time_limit: float | None) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        payload = pickle_call(None if fn is self.function else fn, args, kwargs)
+        payload = pickle.dumps((None if function is self.function else function, _bytes((args, kwargs))))
         timed_out = threading.Event()
 
         def give_up() -> None:
@@ -168,7 +183,7 @@ class _Worker:
         try:
             self.process.stdin.write(payload)
             self.process.stdin.flush()
-            self.function = fn
+            self.function = function
             pickle.load(self.process.stdout)  # the worker has what the call needs
             started = time.monotonic()
             if time_limit is not None:
@@ -209,19 +224,14 @@ class _Worker:
         return error
 
 
-def pickle_call(fn: Callable[..., Any] | None, args: Any, kwargs: Any) -> bytes:
-    """A call as bytes; the function goes in a pickle of its own, or not at all if the worker has it.
-
-    Raises:
-        ArchwrightError: something in it can't be sent to another process.
-    """
+def _bytes(thing: Any) -> bytes:
     try:
-        function = None if fn is None else cloudpickle.dumps(fn)
-        return pickle.dumps((function, cloudpickle.dumps((args, kwargs))))
+        return dumps(thing)
     except Exception as error:
+        what = what_stays(thing) or "a call"
         raise ArchwrightError(
-            f"can't send the space or the estimator to a worker process: {error}; open files, locks and generators "
-            "can't travel, so make them inside the network's class, or search with one worker in this process"
+            f"can't send {what} to a worker process: {error}; open files, locks and generators can't travel, so make "
+            "them in the method that uses them, not where the part or its module is made"
         ) from error
 
 

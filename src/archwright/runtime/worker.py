@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any, BinaryIO
 
-import cloudpickle
+from archwright.runtime.pickling import dumps
 
 
 def main(parent: int, memory_limit: int) -> None:
@@ -28,7 +28,7 @@ def main(parent: int, memory_limit: int) -> None:
         try:
             answer = None
             if packed is not None:
-                function = cloudpickle.loads(packed)
+                function = pickle.loads(packed)
                 getattr(function, "prepare", _nothing)()
         except Exception as error:
             answer = _pickle_error(error)
@@ -43,8 +43,8 @@ def main(parent: int, memory_limit: int) -> None:
 def _answer(function: Any, call: bytes) -> bytes:
     """What the function returns or raises, pickled."""
     try:
-        args, kwargs = cloudpickle.loads(call)
-        return cloudpickle.dumps((True, function(*args, **kwargs)))  # type: ignore[no-any-return]
+        args, kwargs = pickle.loads(call)
+        return dumps((True, function(*args, **kwargs)))
     except Exception as error:
         return _pickle_error(error)
 
@@ -106,10 +106,10 @@ def _gpus_are_usable() -> bool:
 
 def _pickle_error(error: Exception) -> bytes:
     try:
-        packed: bytes = cloudpickle.dumps((False, error))
+        packed = dumps((False, error))
         pickle.loads(packed)  # some exceptions pack and never unpack
     except Exception:
-        return cloudpickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))  # type: ignore[no-any-return]
+        return dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
     return packed
 
 
