@@ -151,7 +151,7 @@ class Search(Iterator[Evaluation]):
                     question = self._question(trial := history.pending[number])
                     known[question] = len(history)
                     evaluation = _result(future, trial)
-                    self._idle = self._idle + 1 if evaluation.rejected else 0
+                    self._idle = self._idle + 1 if _is_idle(evaluation) else 0
                     arrived.append(self._note(number, evaluation))
                     arrived += [
                         self._note(twin, self._repeat(history.pending[twin], known[question]))
@@ -225,9 +225,9 @@ class Search(Iterator[Evaluation]):
     def _stale(self) -> str | None:
         if self._idle < STALE or getattr(self.strategy, "ends", False):
             return None
-        reasons = {item.failure for item in self.history[-STALE:] if item.rejected}
+        reasons = {item.failure for item in self.history[-STALE:] if _is_idle(item)}
         example = f"; one was {min(reasons, key=str)}" if reasons else ""
-        return f"the last {STALE:,} proposals were all known or excluded{example}"
+        return f"the last {STALE:,} proposals were all known, excluded or failed at no cost{example}"
 
 
 def search(
@@ -275,6 +275,14 @@ def search(
             if wanted.metric not in metrics:
                 raise BadObjective(one_of("metric", wanted.metric, metrics))
     return Search(space, strategy, estimator, History(goal, _consistent(space, history)), executor or Inline(), seed)
+
+
+def _is_idle(evaluation: Evaluation) -> bool:
+    """Whether it brought nothing and spent nothing: a rejection, or a failure at no cost, as of what a table lacks.
+
+    A budget of simulated seconds would never end if there were no others.
+    """
+    return evaluation.rejected or (evaluation.failure is not None and not evaluation.cost)
 
 
 def _question_of(space: SearchSpace, trial: Trial) -> tuple[str, float, int]:

@@ -15,6 +15,7 @@ from archwright.compare.measuring import Outcome, measure
 from archwright.compare.statistics import ranking
 from archwright.compare.terms import Terms, enter
 from archwright.compare.verdict import _about_best, verdict
+from archwright.core.architecture import Architecture
 from archwright.runtime.processes import Processes
 from archwright.runtime.store import StoreError
 from tests.compare.small import Failing, Greedy, InOrder, architecture, row, small
@@ -198,6 +199,31 @@ def test_a_judge_that_knows_no_winner_concludes_nothing():
     comparison = aw.compare(bare, [InOrder(3)], seeds=4, evaluations=5, jobs=1)
     assert verdict(comparison)[0] == "On no seed has every winner a test score, so nothing can be compared."
     json.dumps(comparison.as_json(), allow_nan=False)
+
+
+def test_each_seed_sees_a_repetition_of_its_own():
+    """And the optimum of the objective is the best that one of them says; that of the judge is of the means."""
+    first, second = np.arange(25) / 100, np.arange(25)[::-1] / 50
+    repeated = {"valid_accuracy#0": first, "valid_accuracy#7": second}
+    benchmark = small(seconds=False, **repeated)
+    table = Table({k: v for k, v in benchmark.table.columns.items() if k != "valid_accuracy"}, row, architecture)
+    benchmark = replace(benchmark, table=table)
+    for seed, seen in ((0, first), (1, second), (2, first)):
+        assert one(InOrder(), seed, benchmark, evaluations=25).values == pytest.approx(seen)
+    comparison = aw.compare(benchmark, [aw.strategies.Exhaustive()], seeds=3, evaluations=25, jobs=1)
+    assert comparison.terms["optimum"] == pytest.approx(0.48)
+    assert comparison.terms["judges"]["small"]["optimum"] == pytest.approx(benchmark.optimum())
+    assert benchmark.optimum("valid_accuracy") == pytest.approx(((first + second) / 2).max())
+
+
+def test_a_table_that_has_next_to_nothing_ends_a_search_in_simulated_time():
+    space = aw.Space(lambda **given: None, places=[aw.Choice(*range(100)) for _ in range(6)])
+    first = Architecture(tuple((f"places[{place}]", 0) for place in range(6)))
+    columns = {name: np.array([0.5]) for name in ("valid_accuracy", "test_accuracy", "seconds")}
+    table = Table(columns, lambda it: 0 if it == first else None, lambda index: first)
+    found = one(RANDOM, benchmark=Benchmark("few", space, table), seconds=100.0)
+    assert not found.complete
+    assert found.ended.startswith("the last 1,000 proposals were all known, excluded or failed at no cost; one was the")
 
 
 def test_the_optimum_keeps_the_constraints():

@@ -115,22 +115,29 @@ class Table:
             self._means[metric] = self._mean(metric)
         return self._means[metric]
 
+    def repeated(self, metric: str) -> Numbers:
+        """A metric at full fidelity in each of its seeds: (seeds, rows), NaN where there is none.
+
+        Raises:
+            BadTable: no such metric.
+        """
+        columns = self.at(1.0)
+        if metric not in columns:
+            raise BadTable(one_of("metric", metric, columns))
+        return np.stack(list(columns[metric].values()))
+
     @cached_property
     def _means(self) -> dict[str, Numbers]:
         """Those asked for: a comparison asks for each incumbent, and a column may have 423,624 rows."""
         return {}
 
     def _mean(self, metric: str) -> Numbers:
-        columns = self.at(1.0)
-        if metric not in columns:
-            raise BadTable(one_of("metric", metric, columns))
-        repeated = list(columns[metric].values())
-        if len(repeated) == 1:
-            return repeated[0]
-        stacked = np.array(repeated)
-        there = np.isfinite(stacked)
-        with np.errstate(invalid="ignore"):  # no repetition at all: 0 / 0 is NaN, an empty place
-            mean: Numbers = np.where(there, stacked, 0.0).sum(axis=0) / there.sum(axis=0)
+        stacked = self.repeated(metric)
+        mean: Numbers = stacked[0]
+        if len(stacked) > 1:
+            there = np.isfinite(stacked)
+            with np.errstate(invalid="ignore"):  # no repetition at all: 0 / 0 is NaN, an empty place
+                mean = np.where(there, stacked, 0.0).sum(axis=0) / there.sum(axis=0)
         return mean
 
 
@@ -199,12 +206,27 @@ class Benchmark:
             BadTable: no such metric, or these rows have no value of it.
         """
         wanted = self.direction(metric or self.score)
-        values = self.table.mean(wanted.metric)
+        larger = wanted.maximize if maximize is None else maximize
+        return self._best(self.table.mean(wanted.metric), Objective(wanted.metric, larger), rows)
+
+    def best_seen(self, objective: Objective, rows: Numbers | None = None) -> float:
+        """The best value of a metric at full fidelity that a trial can be told: that of one repetition.
+
+        Args:
+            rows: which rows to look at, (rows,) of booleans; all if None.
+
+        Raises:
+            BadTable: no such metric, or these rows have no value of it.
+        """
+        every = self.table.repeated(objective.metric)
+        return self._best(every, objective, None if rows is None else np.broadcast_to(rows, every.shape))
+
+    def _best(self, values: Numbers, objective: Objective, rows: Numbers | None) -> float:
         known = values[~np.isnan(values) if rows is None else ~np.isnan(values) & rows]
         if not len(known):
             which = "" if rows is None else " that keeps the constraints"
-            raise BadTable(f"no architecture of {self.name}{which} has a {wanted.metric}, so there is no best one")
-        return float(known.max() if (wanted.maximize if maximize is None else maximize) else known.min())
+            raise BadTable(f"no architecture of {self.name}{which} has a {objective.metric}, so there is no best one")
+        return float(known.max() if objective.maximize else known.min())
 
     def direction(self, metric: str) -> Objective:
         """A metric as an objective: its direction is what its name tells, else that of the benchmark's objective."""
@@ -235,9 +257,14 @@ class Tabular:
     A trial's seed picks one of the repetitions that the table has of the architecture (seed modulo their number), and
     all metrics are of that one. Repetitions without the benchmark's objective, or without a cost where the table has
     costs, are passed over.
+
+    Attributes:
+        first: the repetition of seed 0. A comparison takes another one with each of its seeds: all its searches would
+            share the luck of one training otherwise.
     """
 
     benchmark: Benchmark
+    first: int = 0
 
     @cached_property
     def _levels(self) -> dict[float, list[dict[str, Numbers]]]:
@@ -254,7 +281,7 @@ class Tabular:
         return any(metric == COST for metric, _ in self.benchmark.table.parsed)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"benchmark": self.benchmark}
+        return {"benchmark": self.benchmark, "first": self.first}
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -278,7 +305,7 @@ class Tabular:
             found = " and no ".join(lacking)
             return Evaluation(trial, failure=f"the table of {self.benchmark.name} has no {found} for it")
         known = [columns for columns in priced if _has(columns, self._objective, row)] or priced
-        chosen = known[trial.seed % len(known)]
+        chosen = known[(self.first + trial.seed) % len(known)]
         metrics = {name: value for name, column in chosen.items() if (value := column.item(row)) == value}
         return Evaluation(trial, metrics, cost=metrics.get(COST, 0.0))
 

@@ -135,10 +135,8 @@ def measure(terms: Terms, label: str, packed: bytes, seed: int) -> Outcome:
 
 
 def _measure(terms: Terms, label: str, strategy: Timed, seed: int) -> Outcome:
-    executor = Simulated(terms.workers)
-    run = search(
-        terms.benchmark.space, strategy, terms.benchmark.estimator, objectives=terms.goal, executor=executor, seed=seed
-    )
+    executor, estimator = Simulated(terms.workers), replace(terms.benchmark.estimator, first=seed)
+    run = search(terms.benchmark.space, strategy, estimator, objectives=terms.goal, executor=executor, seed=seed)
     budget(run, evaluations=terms.evaluations, minutes=None if terms.seconds is None else terms.seconds / 60)
     objective = terms.goal.objectives[0].metric
     times: list[float] = []

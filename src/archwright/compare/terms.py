@@ -135,7 +135,7 @@ class Terms:
             "benchmark": self.benchmark.name,
             "space": describe(self.benchmark.space),
             "objectives": [str(wanted) for wanted in self.goal.wanted],
-            "optimum": self.optimum(self.benchmark, self.goal.objectives[0]),
+            "optimum": self.benchmark.best_seen(self.goal.objectives[0], self._kept(self.benchmark.table)),
             "evaluations": self.evaluations,
             "seconds": self.seconds,
             "workers": self.workers,
