@@ -329,20 +329,40 @@ def test_a_search_that_is_over_needs_no_memory(monkeypatch):
         gc.enable()
 
 
-def test_memory_that_ran_out_is_no_result_and_the_search_goes_on_with_that_epoch(tmp_path, monkeypatch):
+def of_a_gpu():
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def of_python():
+    raise MemoryError
+
+
+def of_the_machine():
+    torch.empty(2**50)
+
+
+@pytest.mark.parametrize(
+    ("runs_out", "said"),
+    [
+        (of_a_gpu, "OutOfMemoryError: CUDA out of memory"),
+        (of_python, "MemoryError"),
+        (of_the_machine, "RuntimeError: .*allocate memory"),
+    ],
+)
+def test_memory_that_ran_out_is_no_result_and_the_search_goes_on_with_that_epoch(tmp_path, monkeypatch, runs_out, said):
     whole = timeless(relaxed())
     run_epoch, fails = SharedFit.run_epoch, [True]
 
     def fails_once(fit):
         if fit.progress.epoch == 1 and fails:
             fails.pop()
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            runs_out()
         return run_epoch(fit)
 
     monkeypatch.setattr(SharedFit, "run_epoch", fails_once)
     run = aw.record(relaxed(), tmp_path)
     assert timeless([next(run)]) == whole[:1]
-    with pytest.raises(ArchwrightError, match=r"memory ran out in epoch 2 \(OutOfMemoryError: CUDA out of memory"):
+    with pytest.raises(ArchwrightError, match=rf"memory ran out in epoch 2 \({said}.*"):
         next(run)
     assert timeless(aw.record(relaxed(), tmp_path)) == whole[1:]
 

@@ -91,3 +91,13 @@ def test_a_space_without_a_subset_is_refused():
     network = OpenNetwork(aw.spaces.nasbench201(cells=1, channels=2), SIGNATURE)
     with pytest.raises(ArchwrightError, match="declares no Subset"):
         aw.strategies.MaskConnect().relax(network)
+
+
+def test_weights_that_are_no_numbers_are_told_by_the_loss():
+    """The masks learn from the same pass as the weights, so they are no numbers either when a mask is drawn next."""
+    wild = aw.tasks.Hyperparameters(batch_size=4, learning_rate=1e30, precision="float32", gradient_clip=0.0)
+    images, targets = torch.randn(24, 1, 5, 5), torch.arange(24) % 3
+    task = aw.tasks.arrays(images.numpy(), targets.numpy())
+    estimator = aw.estimators.WeightSharing(task, epochs=2, shared=wild, device="cpu")
+    (last,) = aw.search(space(), aw.strategies.MaskConnect(), estimator, objectives="valid_accuracy")
+    assert "the training loss became nan" in last.failure

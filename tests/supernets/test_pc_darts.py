@@ -7,6 +7,7 @@ from torch import nn
 
 import archwright as aw
 from archwright.core.choices import BadSpace, Choice
+from archwright.spaces import ops
 from archwright.spaces.opening import opened
 from archwright.supernets import OpenNetwork, Step
 from archwright.supernets.bilevel import first_order
@@ -21,6 +22,12 @@ def open_op(*ops, parts):
     declared = aw.Space(lambda op: op, op=Choice(*ops))
     arguments, _ = opened(declared, partial(PartialChoice, parts=parts))
     return arguments["op"]
+
+
+def shuffled(joined, parts):
+    """The first of each part, then the second of each, and so on."""
+    width = joined.shape[1] // parts
+    return torch.stack([joined[:, part * width + place] for place in range(width) for part in range(parts)], dim=1)
 
 
 @pytest.mark.parametrize(("stride", "size"), [(1, 5), (2, 6), (2, 7)])
@@ -42,9 +49,7 @@ def test_one_part_of_the_channels_is_mixed_and_the_others_pass_by(stride, size):
             ]
             image = torch.stack(rows, dim=1)
         joined.append(image)
-    # Shuffled: the first of each part, then the second of each.
-    wanted = torch.stack([joined[part * 2 + place] for place in range(2) for part in range(4)], dim=1)
-    assert torch.allclose(module(x), wanted, rtol=0, atol=1e-12)
+    assert torch.allclose(module(x), shuffled(torch.stack(joined, dim=1), 4), rtol=0, atol=1e-12)
 
 
 def test_an_op_that_changes_the_channels_is_mixed_in_full():
@@ -129,3 +134,88 @@ def test_ops_that_read_one_tensor_give_the_same_together():
     together = modules[0].at_once(modules, x)
     for module, made in zip(modules, together, strict=True):
         assert torch.allclose(made, module(x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("kind", "shape"), [("vectors", (5, 8)), ("sequences", (5, 8, 6))])
+def test_channels_of_what_is_no_image_are_divided_too(kind, shape, stride):
+    """A stride means an image's; what passes by keeps its shape, as the candidates here do."""
+    torch.manual_seed(0)
+    op = open_op(*CANDIDATES[kind], parts=4)
+    module = op(8, 8, stride).double()
+    op.mix([0.3, 0.7])
+    x = torch.randn(shape, dtype=torch.float64)
+    first, second = module.mixed.candidates
+    made = 0.3 * first(x[:, :2]) + 0.7 * second(x[:, :2])
+    wanted = shuffled(torch.cat([made, x[:, 2:]], dim=1), 4)
+    assert torch.allclose(module(x), wanted, rtol=0, atol=1e-12)
+    assert torch.allclose(module.at_once([module], x)[0], wanted, rtol=0, atol=1e-12)
+
+
+def test_images_keep_their_layout():
+    module = open_op(pointwise, squashed, parts=4)(8, 8, 1)
+    x = torch.randn(2, 8, 5, 5).contiguous(memory_format=torch.channels_last)
+    assert module(x).is_contiguous(memory_format=torch.channels_last)
+    assert module(x.contiguous()).is_contiguous()
+
+
+class Single(nn.Module):
+    def __init__(self, signature, op, channels=8):
+        super().__init__()
+        self.op = op(channels, channels, 1)
+
+    def forward(self, x):
+        return self.op(x)
+
+
+def linear(in_channels, out_channels, stride):
+    return nn.Linear(in_channels, out_channels)
+
+
+def squashed_linear(in_channels, out_channels, stride):
+    return nn.Sequential(nn.Linear(in_channels, out_channels), nn.Tanh())
+
+
+def along_time(in_channels, out_channels, stride):
+    return nn.Conv1d(in_channels, out_channels, 3, padding=1)
+
+
+def far_along_time(in_channels, out_channels, stride):
+    return nn.Conv1d(in_channels, out_channels, 5, padding=2)
+
+
+CANDIDATES = {"vectors": (linear, squashed_linear), "sequences": (along_time, far_along_time)}
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (8, 8), (16, 8)])
+@pytest.mark.parametrize("strategy", [aw.strategies.PCDARTS(parts=2), aw.strategies.DrNAS(parts=2)])
+def test_channels_that_are_not_the_first_axis_are_refused_in_the_users_words(shape, strategy):
+    network = OpenNetwork(aw.Space(Single, op=Choice(*CANDIDATES["vectors"])), aw.Signature(shape, 2))
+    with pytest.raises(BadSpace, match=r"divides channels, the first axis of an example.*Single.*; use parts=1"):
+        strategy.relax(network)
+    assert type(strategy)(parts=1).relax(network).network is network
+
+
+def test_a_network_that_fails_in_full_too_is_not_said_to_fail_for_its_parts():
+    network = OpenNetwork(aw.Space(Single, op=Choice(*CANDIDATES["vectors"])), aw.Signature((5,), 2))
+    assert isinstance(partial_channels(network, 2), OpenNetwork)
+
+
+def test_vectors_are_searched():
+    generator = torch.Generator().manual_seed(0)
+    inputs, targets = torch.randn(48, 8, generator=generator), torch.arange(48) % 8
+    task = aw.tasks.arrays(inputs.numpy(), targets.numpy())
+    estimator = aw.estimators.WeightSharing(task, epochs=2, device="cpu")
+    declared = aw.Space(Single, op=Choice(*CANDIDATES["vectors"]))
+    run = aw.search(declared, aw.strategies.PCDARTS(parts=2), estimator, objectives="valid_accuracy")
+    assert [evaluation.failure for evaluation in run] == [None, None]
+
+
+def test_to_look_whether_parts_fit_changes_no_draw():
+    declared = aw.Space(Single, op=Choice(ops.noise, ops.identity))
+    network, states = OpenNetwork(declared, aw.Signature((8, 4, 4), 2)), []
+    for make in (partial_channels, lambda *_: OpenNetwork(declared, network.signature)):
+        torch.manual_seed(0)
+        make(network, 2)
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)

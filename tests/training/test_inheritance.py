@@ -293,5 +293,11 @@ def test_out_of_memory_is_no_reason_to_compare_more_coarsely(images):
         def double(self):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
+    class Larger(Net):
+        def double(self):
+            torch.empty(2**50)
+
     with pytest.raises(torch.OutOfMemoryError):
         alike(Large(3), Net(3), images)
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        alike(Larger(3), Net(3), images)

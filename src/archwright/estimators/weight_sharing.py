@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
-
 from archwright.core.architecture import Architecture
 from archwright.core.errors import ArchwrightError, in_one_line
 from archwright.core.protocols import GradientStrategy
@@ -20,6 +18,7 @@ from archwright.supernets.open_network import OpenNetwork
 from archwright.supernets.relaxation import Relaxation, Sampler
 from archwright.supernets.sampling import Sampling, Uniform
 from archwright.training.loop import pick_device
+from archwright.training.memory import out_of_memory
 from archwright.training.seeding import seeded
 
 
@@ -60,7 +59,7 @@ class WeightSharing(TrainedOnce):
             known: epochs that were evaluated before; the training goes on after them.
 
         Raises:
-            ArchwrightError: there are such epochs, but their state was not kept; or a GPU's memory ran out.
+            ArchwrightError: there are such epochs, but their state was not kept; or memory ran out.
         """
         started = time.perf_counter()
         fit = self._fit(space, seed, strategy.relax)
@@ -79,12 +78,12 @@ class WeightSharing(TrainedOnce):
                     architecture = self._judged(fit, relaxation, metrics[self.task.score])
                 trial = Trial(architecture, 1.0 if fit.ended else fit.progress.epoch / self.epochs, seed)
                 costs = self.preflight(space, trial)
-            except torch.OutOfMemoryError as error:  # it may pass, as a failure that is stored would not
-                raise ArchwrightError(
-                    f"memory ran out in epoch {epoch} ({in_one_line(error)}); a recorded search can be run again when "
-                    "more is free: it goes on with this epoch"
-                ) from error
             except Exception as error:  # it diverged, a module of the user's own failed
+                if out_of_memory(error):  # it may pass, as a failure that is stored would not
+                    raise ArchwrightError(
+                        f"memory ran out in epoch {epoch} ({in_one_line(error)}); a recorded search can be run again "
+                        "when more is free: it goes on with this epoch"
+                    ) from error
                 trial = Trial(relaxation.architecture(), 1.0, seed)
                 yield Evaluation(trial, cost=time.perf_counter() - started, failure=in_one_line(error))
                 return

@@ -32,12 +32,18 @@ class OpenChoice(Undecided):
 
 
 class Mixed(nn.Module):
-    """All candidates of an open op. It computes those that have a weight now, and sums them."""
+    """All candidates of an open op. It computes those that have a weight now, and sums them.
+
+    All of them read one tensor, so that none may write over what it reads: `inplace` is False in all their modules.
+    """
 
     def __init__(self, choice: OpenChoice, candidates: list[nn.Module]) -> None:
         super().__init__()
         self.choice = choice
         self.candidates = nn.ModuleList(candidates)
+        for module in self.candidates.modules():
+            if getattr(module, "inplace", False) is True:
+                module.inplace = False  # type: ignore[assignment]
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """The weighted sum of what the candidates give; of a decided op the candidate's output itself."""

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archwright.core.choices import BadSpace, Choice, Integer
+from archwright.core.choices import BadSpace, Choice, Integer, label
+from archwright.core.errors import in_one_line
+from archwright.objectives.costs import example
 from archwright.spaces.ops import at_once
 from archwright.supernets.mixed import OpenChoice
 from archwright.supernets.mixing import unwatched
@@ -24,11 +26,32 @@ def partial_channels(network: OpenNetwork, parts: int) -> OpenNetwork:
     out of it. With 1 part it is the network itself.
 
     Raises:
-        BadSpace: an op's channels can't be divided so.
+        BadSpace: an op's channels can't be divided so, or are not the first axis of an example.
     """
     if parts == 1:
         return network
-    return OpenNetwork(network.space, network.signature, network.affine, partial(PartialChoice, parts=parts))
+    opened = OpenNetwork(network.space, network.signature, network.affine, partial(PartialChoice, parts=parts))
+    problem = _problem(opened)
+    if problem is not None and _problem(network) is None:
+        raise BadSpace(
+            f"PC-DARTS divides channels, the first axis of an example, and {label(network.space.factory)} can't be "
+            f"computed with one of {parts} parts of them ({problem}); use parts=1"
+        )
+    return opened
+
+
+def _problem(network: OpenNetwork) -> str | None:
+    """Why it can't compute a batch; None if it can."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):  # what an op draws is missed by no later draw
+            network(example(network, network.signature, 2))
+    except Exception as error:  # a user's own module raises anything
+        return in_one_line(error)
+    finally:
+        network.train(was_training)
+    return None
 
 
 class PartialChoice(OpenChoice):
@@ -71,7 +94,8 @@ def _kept(*args: Any, **kwargs: Any) -> tuple[int | None, int]:
 class PartialMixed(nn.Module):
     """The first of `parts` equal parts of the channels goes through the candidates; the others pass by.
 
-    What passes by is max-pooled where the op has a stride. The channels are shuffled, so that the next op mixes others.
+    Of images, what passes by is max-pooled where the op has a stride. The channels are shuffled, so that the next op
+    mixes others.
     """
 
     def __init__(self, mixed: nn.Module, parts: int, stride: int) -> None:
@@ -79,7 +103,10 @@ class PartialMixed(nn.Module):
         self.mixed, self.parts, self.stride = mixed, parts, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) -> (batch, channels, ceil(height / stride), ceil(width / stride))."""
+        """(batch, channels, height, width) -> (batch, channels, ceil(height / stride), ceil(width / stride)).
+
+        What are no images, (batch, channels) or (batch, channels, length), keeps its shape.
+        """
         read, passing = self._split(x)
         return self._joined(self.mixed(read), passing)
 
@@ -96,9 +123,12 @@ class PartialMixed(nn.Module):
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         width = x.shape[1] // self.parts
         passing = x[:, width:]
-        if self.stride > 1:
+        if self.stride > 1 and x.dim() == 4:
             passing = functional.max_pool2d(passing, self.stride, ceil_mode=True)
         return x[:, :width], passing
 
     def _joined(self, made: Tensor, passing: Tensor) -> Tensor:
-        return functional.channel_shuffle(torch.cat([made, passing], dim=1), self.parts)
+        joined = torch.cat([made, passing], dim=1)
+        if joined.dim() == 2:  # torch shuffles no vectors
+            return functional.channel_shuffle(joined[..., None], self.parts)[..., 0]
+        return functional.channel_shuffle(joined, self.parts)

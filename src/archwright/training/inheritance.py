@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from archwright.core.rng import seed_for
+from archwright.training.memory import out_of_memory
 
 CLOSE = 1e-4
 """How far outputs that count as equal may be from each other, in shares of the largest: weights are float32."""
@@ -75,9 +76,9 @@ def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     """In float64: a GPU rounds the products of float32 convolutions to TF32, which has 10 bits."""
     try:
         return copy.deepcopy(network).double().eval()(inputs.double() if inputs.is_floating_point() else inputs)  # type: ignore[no-any-return]
-    except torch.OutOfMemoryError:  # a RuntimeError too, but no reason to compare more coarsely
-        raise
-    except RuntimeError:  # a module of the user's own that makes float32 numbers, or can't be copied
+    except RuntimeError as error:  # a module of the user's own that makes float32 numbers, or can't be copied
+        if out_of_memory(error):  # no reason to compare more coarsely
+            raise
         was_training = network.training
         outputs: Tensor = network.eval()(inputs).double()
         network.train(was_training)

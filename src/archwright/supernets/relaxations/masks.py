@@ -62,7 +62,8 @@ class Masks(SingleLevel):
         drawn: dict[str, Weights] = {}
         for choice, mask in zip(self.subsets, self.masks, strict=True):
             assert isinstance(choice.choice, Subset)
-            taken = torch.multinomial(mask.detach() + FLOOR, choice.choice.size)
+            chances = mask.detach().nan_to_num(0.0) + FLOOR  # where weights diverged, the loss is what says so
+            taken = torch.multinomial(chances, choice.choice.size)
             binary = torch.zeros_like(mask).index_fill(0, taken, 1.0)
             drawn[choice.name] = straight_through(binary, mask)
         return dict(self.probabilities()) | drawn
