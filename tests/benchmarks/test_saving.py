@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import archwright as aw
-from archwright.benchmarks.table import BadTable, Benchmark, Table
+from archwright.benchmarks.table import BadTable, Benchmark, RowsApart, Table
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
@@ -95,6 +95,35 @@ def test_equal_graphs_share_a_row_unless_each_has_its_own(tmp_path):
     assert aw.benchmarks.load(path).table.row(same) == 1  # read anew, and this very architecture first
 
 
+@pytest.mark.parametrize("kind", [".csv", ".npz"])
+def test_rows_apart_stay_apart(tmp_path, kind):
+    """Two cells that are one graph, measured apart; the description is that of the space itself."""
+    from archwright.spaces.nas_bench_201 import from_string
+
+    text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|skip_connect~2|"
+    twins = [from_string(text), from_string("|skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|")]
+    plain = aw.spaces.nasbench201()
+    assert plain.key(twins[0]) == plain.key(twins[1])
+    table = Table({"valid_accuracy": np.array([0.5, 0.5]), "ms": np.array([1.0, 2.0])}, twins.index, twins.__getitem__)
+    path = aw.benchmarks.save(Benchmark("timed", RowsApart(plain), table), tmp_path / f"timed{kind}")
+    for loaded in (aw.benchmarks.load(path), aw.benchmarks.load(path, plain)):
+        again = aw.benchmarks.load(aw.benchmarks.save(loaded, tmp_path / f"again{kind}"))
+        for space in (loaded.space, again.space):
+            assert space.key(twins[0]) != space.key(twins[1])
+        search = aw.search(again.space, Each(twins), again.estimator, objectives="min:ms")
+        assert [(found.metrics["ms"], found.reused) for found in search] == [(1.0, None), (2.0, None)]
+
+
+class Each:
+    ends = True
+
+    def __init__(self, architectures):
+        self.architectures = architectures
+
+    def propose(self, space, history, rng):
+        return aw.Trial(self.architectures[history.asked]) if history.asked < len(self.architectures) else None
+
+
 def written(tmp_path, benchmark, change, name="t.csv"):
     path = aw.benchmarks.save(benchmark, tmp_path / "t.csv")
     lines = path.read_text().splitlines()
@@ -118,6 +147,18 @@ def written(tmp_path, benchmark, change, name="t.csv"):
         (lambda lines: [*lines[:2], re.sub(r"0\.\d+$", "good", lines[2])], "test_accuracy holds something else"),
         (lambda lines: [lines[0], lines[1].replace("@1#0", "@x"), *lines[2:]], "metric@fidelity#seed|metric.@fidelity"),
         (lambda lines: lines[:2], "no rows"),
+        (
+            lambda lines: [*lines[:5], lines[3]],
+            r"rows 2 and 4 are of the same architecture, .*; write repetitions as columns metric#seed",
+        ),
+        (
+            lambda lines: [lines[0], lines[1].replace("@1#1", "@1#0"), *lines[2:]],
+            "two columns called valid_accuracy@1#0",
+        ),
+        (
+            lambda lines: [lines[0], lines[1].replace("@1#1", "@1.#0"), *lines[2:]],
+            "of the same metric, fidelity and seed",
+        ),
     ],
 )
 def test_damaged_tables(tmp_path, benchmark, change, complaint):

@@ -60,6 +60,44 @@ def test_all_metrics_of_an_answer_are_of_one_repetition():
         assert ask(bench, 2, seed=seed).cost == 31.0  # the other one has no cost
 
 
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (
+            ("valid_accuracy@1", "valid_accuracy@1.0"),
+            "@1 and valid_accuracy@1.0 are of the same metric, fidelity and seed: keep",
+        ),
+        (("seconds#0", "seconds#00"), "seconds#0 and seconds#00 are of the same metric"),
+        (("valid_accuracy@.5#1", "valid_accuracy@5e-1#01"), "of the same metric, fidelity and seed"),
+        (("valid_accuracy@.",), r"above 0 and at most 1, as in valid_accuracy@0.1: valid_accuracy@\."),
+        (("valid_accuracy@2",), "above 0 and at most 1"),
+        (("valid_accuracy@0",), "above 0 and at most 1"),
+        (("valid_accuracy@-.5",), "above 0 and at most 1"),
+        (("valid_accuracy@1e999",), "above 0 and at most 1"),
+    ],
+)
+def test_columns_that_are_of_the_same_or_of_no_fidelity(names, complaint):
+    with pytest.raises(BadTable, match=complaint):
+        Table(dict.fromkeys(names, np.zeros(3)), ARCHITECTURES.index, ARCHITECTURES.__getitem__)
+
+
+def test_the_digest_is_of_the_architectures_too():
+    columns = {"valid_accuracy": np.array([0.5, 0.6, 0.7])}
+
+    def digest(architectures, **columns):
+        return Table(columns, architectures.index, architectures.__getitem__).digest
+
+    known = digest(ARCHITECTURES, **columns)
+    assert known == digest(list(ARCHITECTURES), valid_accuracy=np.array([0.5, 0.6, 0.7]))
+    assert known != digest([ARCHITECTURES[place] for place in (0, 2, 1)], **columns)
+    assert known != digest(ARCHITECTURES, valid_accuracy=np.array([0.5, 0.7, 0.6]))
+
+    def ask(row):
+        raise AssertionError("a table whose order is settled is not asked row by row")
+
+    assert Table(columns, ARCHITECTURES.index, ask, fixed_order=True).digest != known
+
+
 def test_a_row_without_a_cost_is_a_failure_where_costs_are_known():
     bench = benchmark(valid_accuracy=[0.5, 0.6, EMPTY], seconds=[10.0, EMPTY, EMPTY])
     found = ask(bench, 1)

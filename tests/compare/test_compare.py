@@ -257,6 +257,11 @@ def backwards(index):
     return architecture(24 - index)
 
 
+def turned_round():
+    benchmark = small()
+    return replace(benchmark, table=Table(benchmark.table.columns, lambda it: 24 - row(it), backwards))
+
+
 def test_one_strategy_alone_is_whole_json():
     found = aw.compare(small(), [RANDOM], seeds=3, evaluations=3, jobs=1).as_json()
     assert found["rankings"]["small"]["critical_difference"] is None
@@ -327,6 +332,7 @@ def test_another_comparison_is_refused(tmp_path):
         ({"workers": 2}, "its workers is 1, and now 2"),
         ({"seeds": 1}, "2 seeds a strategy, and now 1"),
         ({"benchmark": small(offset=0.2)}, "the table of small is another one"),
+        ({"benchmark": turned_round()}, "the table of small is another one"),  # equal columns, of other architectures
         ({"also": {"other": small()}}, "judged on small, and now on small, other"),
         ({"strategies": {"it": InOrder(2)}}, "it has other fields now"),
         ({"strategies": {"mine": InOrder(1)}}, "it compares it too"),
@@ -387,6 +393,8 @@ def test_what_would_not_be_fair_is_refused():
         ({"strategies": {"it": aw.strategies.Random}}, r"it is no strategy but the class Random; make one: Random\(\)"),
         ({"strategies": {"it": 5}}, "it is no strategy but a int"),
         ({"strategies": [RANDOM, RANDOM]}, "named twice"),
+        ({"strategies": {"": RANDOM}}, "the label '' of a strategy is blank"),
+        ({"strategies": {" \t": InOrder()}}, r"the label ' \\t' of a strategy is blank, .*: give it another"),
         (
             {"also": {"it": aw.benchmarks.Benchmark("it", aw.spaces.nasbench201(), small().table)}},
             "about another space",

@@ -1,11 +1,14 @@
 """Against published examples, scipy and brute force."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import scipy.stats
 
 from archwright.compare.statistics import (
     ALPHA,
+    EXACT,
     RESAMPLES,
     band,
     critical_difference,
@@ -46,10 +49,10 @@ def test_demsars_example():
 
 
 def test_demsars_signed_ranks():
-    # R+ = 93, R- = 12, z = -2.54 (uncorrected for ties)
+    # R+ = 93, R- = 12, z = -2.54 (uncorrected for ties); of 12 that differ, ours is the exact p
     signed, p = signed_rank(DEMSAR["m"] - DEMSAR["plain"])
     assert signed == pytest.approx(93 - 12)
-    assert p == pytest.approx(2 * scipy.stats.norm.sf(2.54), abs=0.003)
+    assert p == pytest.approx(2 * scipy.stats.norm.sf(2.54), abs=0.004)
 
 
 @pytest.mark.parametrize("strategies", Q)
@@ -75,8 +78,34 @@ def test_signed_rank_is_scipys_without_ties_and_zeros():
 
 
 def test_equal_results_are_evidence_for_neither():
+    """Where they differ one is always better: how often they don't makes that no more and no less likely."""
     some = np.array([0.3, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8])
-    assert signed_rank(np.concatenate([some, np.zeros(8)]))[1] > signed_rank(some)[1]
+    for equal in (0, 1, 8, 300):
+        assert signed_rank(np.concatenate([some, np.zeros(equal)]))[1] == 2 / 2**8
+
+
+def by_all_signs(differences):
+    """Of all ways to give the ranks signs: the share of those whose sum is as far from zero as the one seen."""
+    ranks = scipy.stats.rankdata(np.abs(differences))[differences != 0]
+    sums = [abs((ranks * signs).sum()) for signs in product([1, -1], repeat=len(ranks))]
+    return np.mean(np.array(sums) >= abs((ranks * np.sign(differences[differences != 0])).sum()))
+
+
+def test_p_is_exact_with_ties_and_zeros_too():
+    differences = np.array([-0.1, 0.2, 0.3, 0.4, 0.5, 0.5])
+    assert signed_rank(differences)[1] == by_all_signs(differences) == 4 / 64
+    rng = np.random.default_rng(4)
+    for size in (1, 2, 5, 6, 7, 9, 10):
+        for _ in range(5):
+            differences = rng.integers(-3, 5, size) / 10
+            assert signed_rank(differences)[1] == pytest.approx(by_all_signs(differences) if differences.any() else 1.0)
+
+
+def test_many_seeds_are_scipys_exact_test_then_the_normal_approximation():
+    differences = np.random.default_rng(6).normal(0.1, 1.0, 400)
+    for size, method in ((60, "exact"), (EXACT, "exact"), (EXACT + 1, "asymptotic"), (400, "asymptotic")):
+        some = differences[:size]
+        assert signed_rank(some)[1] == pytest.approx(scipy.stats.wilcoxon(some, method=method).pvalue, rel=1e-9)
 
 
 def test_the_band_is_the_percentile_bootstraps():

@@ -7,7 +7,7 @@ import pytest
 
 import archwright as aw
 from archwright import reports
-from archwright.reports.charts import ENTRY, beside, inches, wrapped
+from archwright.reports.charts import ENTRY, beside, inches, relaxation, wrapped
 from tests.compare.small import InOrder, small
 from tests.reports.test_page import EVIL, Page
 
@@ -100,6 +100,30 @@ def test_long_labels_fit(tmp_path):
         assert max(map(len, texts)) <= ENTRY
         width = float(re.search(r'viewBox="0 0 (\S+) ', chart)[1])
         assert 380 <= width <= 640
+
+
+def charts(page):
+    return re.findall(r'<svg class="chart".*?</svg>', page.source, re.DOTALL)
+
+
+def test_labels_that_begin_with_an_underscore_are_in_the_legend(tmp_path):
+    found = page({"_mine": InOrder(), "_child0": InOrder(3)}, tmp_path)
+    regrets = [chart for chart in charts(found) if "Regret on" in chart]
+    assert len(regrets) == 2
+    for chart in regrets:
+        assert all(f">{label}<" in chart for label in ("_mine", "_child0", "random"))
+
+
+def test_candidates_that_begin_with_an_underscore_are_in_the_legend():
+    choices = {"op": ["_none", "skip"], "other": ["skip", "_none"]}
+    svg = relaxation(choices, [{"op": [0.5, 0.5], "other": [0.4, 0.6]}, {"op": [0.9, 0.1], "other": [0.2, 0.8]}])
+    assert [svg.count(f">{label}<") for label in ("_none", "skip")] == [1, 1]
+
+
+def test_days_of_training_are_those_of_all_workers(tmp_path):
+    slow = small(seconds=False, **{"seconds@1": np.full(25, 86400.0)})  # a day an evaluation, four at a time
+    found = page([InOrder()], tmp_path, benchmark=slow, seconds=3 * 86400.0, evaluations=None, workers=4, seeds=2)
+    assert re.search(r"\b48\.0\W+days of training", found.text)
 
 
 def test_a_legend_has_as_many_columns_as_fit():

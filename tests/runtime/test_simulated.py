@@ -88,6 +88,19 @@ def test_a_strategy_knows_what_has_arrived_and_what_has_not():
     assert log == [([], []), ([], [0]), ([1], [0]), ([1, 2], [0])]
 
 
+def test_workers_may_serve_one_search_after_another(costs):
+    """What the first left under way is forgotten; the clock goes on, and a search counts from its own beginning."""
+    workers, seen = aw.Simulated(3), []
+    for _ in range(2):
+        search = aw.search(SPACE, aw.strategies.Exhaustive(), Priced(costs), objectives="min:loss", executor=workers)
+        found = [item.trial.architecture["n"] for item in aw.budget(search, minutes=33.3)]
+        assert search.history.pending
+        seen.append(found)
+        assert search.elapsed == pytest.approx(33.3 * 60)
+    assert seen[0] == seen[1]
+    assert workers.clock() == pytest.approx(2 * 33.3 * 60)
+
+
 def test_equal_costs_arrive_in_the_order_of_asking():
     search = started([2.0] * 200, 4)
     assert [evaluation.trial.architecture["n"] for evaluation in search] == list(range(200))

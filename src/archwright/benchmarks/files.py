@@ -57,6 +57,9 @@ def read_csv(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
             header, *rows = csv.reader(file if first.startswith("#") else itertools.chain([first], file))
     except (OSError, EOFError, UnicodeDecodeError, ValueError, csv.Error) as error:
         raise BadTable(f"{path} is no readable table: {error}") from None
+    for place, name in enumerate(header):
+        if name in header[:place]:
+            raise BadTable(f"{path} has two columns called {name}: keep one of them")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise BadTable(f"{path}: row {number} has {len(row)} fields, and the header has {len(header)}{_hint(row)}")

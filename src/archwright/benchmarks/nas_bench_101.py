@@ -58,7 +58,7 @@ def nasbench101(data: str | Path | None = None) -> Benchmark:
     return Benchmark(
         "nasbench101",
         space,
-        Table(columns, partial(row_of, space, numbers), partial(architecture_of, arrays)),
+        Table(columns, partial(row_of, space, numbers), partial(architecture_of, arrays), fixed_order=True),
         objective="valid_accuracy" if single is None else "accuracy",
         fidelity_of="108 epochs",
     )

@@ -58,7 +58,7 @@ def nasbench201(
     return Benchmark(
         "nasbench201",
         RowsApart(nasbench201_space()) if "hardware" in extras else nasbench201_space(),
-        Table(columns, row_of, architecture_of),
+        Table(columns, row_of, architecture_of, fixed_order=True),
         fidelity_of=f"{epochs} epochs",
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from archwright import spaces
 from archwright.benchmarks.files import data_folder, read_csv, read_npz
-from archwright.benchmarks.table import BadTable, Benchmark, Numbers, Table
+from archwright.benchmarks.table import BadTable, Benchmark, Numbers, RowsApart, Table
 from archwright.core.architecture import Architecture, BadArchitecture
 from archwright.core.parts import describe, kebab, part, rebuildable, remake
 from archwright.spaces.operators import trace
@@ -35,11 +35,12 @@ def save(benchmark: Benchmark, path: str | Path) -> Path:
     Raises:
         BadTable: none of these kinds.
     """
-    path, table = Path(path), benchmark.table
+    path, table, space = Path(path), benchmark.table, benchmark.space
     header = {
         "archwright_table": FORMAT,
         "name": benchmark.name,
-        "space": describe(benchmark.space),
+        "space": describe(space.graphs if isinstance(space, RowsApart) else space),
+        **({"rows_apart": True} if isinstance(space, RowsApart) else {}),
         "objective": benchmark.objective,
         "score": benchmark.score,
         "fidelity_of": benchmark.fidelity_of,
@@ -68,7 +69,8 @@ def load(path: str | Path, space: Space | None = None) -> Benchmark:
         space: needed for a space of your own, which a table can't make again: it holds no code.
 
     Raises:
-        BadTable: there is no such file, it is no such table, or its space has to be given.
+        BadTable: there is no such file, it is no such table, two rows are of one architecture, or its space has to be
+            given.
         BadArchitecture: a row is of no architecture of the space; says which row.
     """
     if space is not None and not isinstance(space, Space):
@@ -76,7 +78,10 @@ def load(path: str | Path, space: Space | None = None) -> Benchmark:
     file = _found(path)
     header, texts, columns = contents(file)
     space = space or _space(header["space"], file)
+    if header.get("rows_apart") and not isinstance(space, RowsApart):
+        space = RowsApart(space)
     rows = Rows(space, tuple(_architecture(space, text, place, file) for place, text in enumerate(texts, start=1)))
+    _check_twice(rows.architectures, file)
     told = {name: header[name] for name in ("objective", "score", "fidelity_of") if name in header}
     return Benchmark(str(header["name"]), space, Table(columns, rows, rows.architectures.__getitem__), **told)
 
@@ -178,6 +183,17 @@ def _space(description: Any, path: Path) -> Space:
     known = {kebab(name): getattr(spaces, name) for name in spaces.SPACES} | {"op": library_op}
     made: Space = remake(description, known)
     return made
+
+
+def _check_twice(architectures: tuple[Architecture, ...], path: Path) -> None:
+    first: dict[Architecture, int] = {}
+    for place, architecture in enumerate(architectures, start=1):
+        before = first.setdefault(architecture, place)
+        if before != place:
+            raise BadTable(
+                f"{path}: rows {before} and {place} are of the same architecture, {architecture.to_json()}; write "
+                "repetitions as columns metric#seed, such as valid_accuracy#0 and valid_accuracy#1"
+            )
 
 
 def _architecture(space: Space, text: str, place: int, path: Path) -> Architecture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections import defaultdict
@@ -29,6 +30,9 @@ CLOSE = 1e-3
 COLUMN = re.compile(r"(?P<metric>[A-Za-z_]\w*)(?:@(?P<fidelity>[0-9.eE+-]+))?(?:#(?P<seed>\d+))?")
 """metric[@fidelity][#seed]: without a fidelity it holds at each, without a seed for each."""
 
+Column = tuple[str, float | None, int | None]
+"""What a column is of: metric, fidelity, seed."""
+
 
 class BadTable(ArchwrightError):
     """A benchmark's table that can't be read, or lacks what is asked of it."""
@@ -44,19 +48,27 @@ class Table:
             evaluation; only `Benchmark.final` reads them, when a search is over.
         row: the row of an architecture; None if the table lacks it.
         architecture: the architecture of a row.
+        fixed_order: the benchmark's code and columns settle which architecture a row is of, so that its digest need not
+            ask for each: NAS-Bench-101 has 423,624.
+
+    Raises:
+        BadTable: columns of unequal lengths or without a row, one whose name says nothing, or two of the same.
     """
 
     columns: Mapping[str, Numbers]
     row: Callable[[Architecture], int | None]
     architecture: Callable[[int], Architecture]
+    fixed_order: bool = False
 
     def __post_init__(self) -> None:
         lengths = {len(column) for column in self.columns.values()}
         if len(lengths) != 1 or not next(iter(lengths)):
             raise BadTable("a table needs at least one row, and as many in each column")
+        known: dict[Column, str] = {}
         for name in self.columns:
-            if COLUMN.fullmatch(name) is None:
-                raise BadTable(f"a column is called metric[@fidelity][#seed], not {name!r}")
+            before = known.setdefault(meaning(name), name)
+            if before != name:
+                raise BadTable(f"the columns {before} and {name} are of the same metric, fidelity and seed: keep one")
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -66,12 +78,21 @@ class Table:
         """The columns by metric and fidelity, then by seed."""
         found: dict[tuple[str, float | None], dict[int | None, Numbers]] = defaultdict(dict)
         for name, column in self.columns.items():
-            parts = COLUMN.fullmatch(name)
-            assert parts is not None  # checked at the start
-            fidelity = None if parts["fidelity"] is None else float(parts["fidelity"])
-            seed = None if parts["seed"] is None else int(parts["seed"])
-            found[parts["metric"], fidelity][seed] = column
+            metric, fidelity, seed = meaning(name)
+            found[metric, fidelity][seed] = column
         return dict(found)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that the table holds: its columns, and which architecture each row is of."""
+        digest = hashlib.sha256()
+        for name, column in sorted(self.columns.items()):
+            digest.update(f"{name} {column.dtype} {len(column)}\n".encode())
+            digest.update(np.ascontiguousarray(column).tobytes())
+        if not self.fixed_order:
+            for row in range(len(self)):
+                digest.update(f"{self.architecture(row).to_json()}\n".encode())
+        return digest.hexdigest()[:32]
 
     @cached_property
     def fidelities(self) -> tuple[float, ...]:
@@ -141,15 +162,43 @@ class Table:
         return mean
 
 
+def meaning(name: str) -> Column:
+    """What a column called `metric[@fidelity][#seed]` is of; None for what its name doesn't say.
+
+    Raises:
+        BadTable: it is not called so, or the fidelity is no number in (0, 1].
+    """
+    parts = COLUMN.fullmatch(name)
+    if parts is None:
+        raise BadTable(f"a column is called metric[@fidelity][#seed], not {name!r}")
+    fidelity = None if parts["fidelity"] is None else _share(parts["fidelity"])
+    if fidelity is not None and not 0 < fidelity <= 1:
+        raise BadTable(
+            f"a fidelity is a share of the full training, above 0 and at most 1, as in valid_accuracy@0.1: {name}"
+        )
+    return parts["metric"], fidelity, None if parts["seed"] is None else int(parts["seed"])
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 class RowsApart(Space):
     """A space whose every architecture is its own, for tables that measured more than the graphs say.
 
     Where answers are reused by canonical key, a row is out of reach once its twin was asked about. That is right for
     accuracies, and wrong where twins differ, such as in latency.
+
+    Attributes:
+        graphs: the space itself, where equal graphs are equal.
     """
 
     def __init__(self, space: Space) -> None:
         super().__init__(space.factory, **space.choices)
+        self.graphs = space
 
     def key(self, architecture: Architecture) -> str:
         """The decisions themselves."""

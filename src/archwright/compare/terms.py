@@ -49,7 +49,7 @@ class Judge:
         """For the manifest."""
         return {
             "benchmark": self.benchmark.name,
-            "table": fingerprint(self.benchmark),
+            "table": self.benchmark.table.digest,
             "score": self.objective.metric,
             "maximize": self.objective.maximize,
         }
@@ -162,15 +162,6 @@ def title(benchmark: Benchmark) -> str:
     return str(made_by["arguments"].get("dataset") or benchmark.name)
 
 
-def fingerprint(benchmark: Benchmark) -> str:
-    """A digest of all that the table holds: two comparisons with different ones are not one."""
-    digest = hashlib.sha256()
-    for name, column in sorted(benchmark.table.columns.items()):
-        digest.update(f"{name} {column.dtype} {len(column)}\n".encode())
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()[:32]
-
-
 def enter(strategies: Mapping[str, Any] | Sequence[Any], terms: Terms) -> dict[str, Entry]:
     """The strategies by their labels, random search among them whether it was asked for or not.
 
@@ -179,12 +170,18 @@ def enter(strategies: Mapping[str, Any] | Sequence[Any], terms: Terms) -> dict[s
 
     Raises:
         UnfairComparison: a strategy holds what it may not see.
+        ArchwrightError: no strategy, one that can't answer to a table, or a label that can't be told.
     """
     named = dict(strategies) if isinstance(strategies, Mapping) else _labelled(strategies)
     if not any(type(strategy) is Random for strategy in named.values()):
         label = "random" if "random" not in named else "random search"  # a strategy of the user's own may be called so
         named = {label: Random(), **named}
     for label, strategy in named.items():
+        if not str(label).strip():
+            raise ArchwrightError(
+                f"the label {label!r} of a strategy is blank, so nobody could tell whose figures are whose: "
+                "give it another"
+            )
         if isinstance(strategy, GradientStrategy) and not isinstance(strategy, type):
             raise ArchwrightError(
                 f"{label} proposes no architectures, it trains an open network, so a table has no answers for it; "
@@ -255,7 +252,7 @@ def _judges(also: Mapping[str, Benchmark] | Sequence[Benchmark], benchmark: Benc
         known = benchmark if name == title(benchmark) else found[name].benchmark if name in found else None
         if known is None:
             found[name] = Judge(other)
-        elif fingerprint(known) != fingerprint(other):
+        elif known.table.digest != other.table.digest:
             raise ArchwrightError(f"two judges are called {name}: give them names, also={{'name': benchmark}}")
     return found
 

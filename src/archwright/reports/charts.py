@@ -14,6 +14,7 @@ from zlib import crc32
 import matplotlib
 import numpy as np
 from markupsafe import Markup
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -195,6 +196,7 @@ def relaxation(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[st
     rows = -(-len(drawn) // columns)
 
     def paint(figure: Figure) -> None:
+        handles: dict[str, Artist] = {}
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         places = spread(range(len(epochs)), STEPS)
         for panel in panels.flat[len(drawn) :]:
@@ -205,13 +207,11 @@ def relaxation(choices: Mapping[str, Sequence[str]], epochs: Sequence[Mapping[st
                 below = shares[:number].sum(axis=0)
                 colour, alpha = _area(labels.index(label))
                 x, upper = [place + 1 for place in places], below + shares[number]
-                panel.fill_between(x, below, upper, color=colour, alpha=alpha, linewidth=0.4, label=label)
+                area = panel.fill_between(x, below, upper, color=colour, alpha=alpha, linewidth=0.4)
+                handles.setdefault(label, area)
             panel.set_title(name, fontsize=8, loc="left")
             panel.set(ylim=(0, 1), xlim=(1, max(len(epochs), 2)))
             panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], integer=True))
-        handles = {
-            text: shape for panel in panels.flat for shape, text in zip(*panel.get_legend_handles_labels(), strict=True)
-        }
         figure.legend(handles.values(), handles, loc="outside upper left", ncols=4)
         figure.supxlabel("epoch", fontsize=9)
 
@@ -306,14 +306,20 @@ def scale(axes: Axes, which: Literal["x", "y"], values: Sequence[float], keep: S
             (axes.set_xlim if which == "x" else axes.set_ylim)(low - margin, high + margin)
 
 
-def legend(axes: Axes) -> None:
-    """Above the axes, if there is more than one thing to tell apart."""
-    handles, labels = axes.get_legend_handles_labels()
-    if len(labels) > 1:
+def legend(axes: Axes, entries: Mapping[str, Artist] | None = None) -> None:
+    """Above the axes, if there is more than one thing to tell apart.
+
+    Args:
+        entries: what is told apart, by labels of the user's own, of which matplotlib would leave out those that begin
+            with an underscore; None for all that was drawn with a label.
+    """
+    found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True)) if entries is None else entries
+    if len(found) > 1:
         figure = axes.get_figure(root=True)
         assert figure is not None  # it was painted on
-        texts = [wrapped(label, ENTRY) for label in labels]
-        figure.legend(handles, texts, loc="outside upper left", ncols=beside(labels, figure.get_figwidth()))
+        texts = [wrapped(label, ENTRY) for label in found]
+        columns = beside(list(found), figure.get_figwidth())
+        figure.legend(found.values(), texts, loc="outside upper left", ncols=columns)
 
 
 def beside(labels: Sequence[str], width: float) -> int:

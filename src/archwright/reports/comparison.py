@@ -88,7 +88,7 @@ def _tiles(comparison: Comparison) -> list[Fact]:
         Fact("evaluations", f"{sum(len(outcome.times) for outcome in outcomes):,}", "looked up in the table"),
     ]
     if terms["timed"]:
-        days = sum(outcome.seconds for outcome in outcomes) / 86400
+        days = terms["workers"] * sum(outcome.seconds for outcome in outcomes) / 86400
         found.append(Fact("days of training", f"{days:,.1f}", "simulated"))
     overhead = sum(outcome.cpu_seconds for outcome in outcomes)
     return [*found, Fact("of the strategies themselves", display.seconds(overhead), "CPU time, real")]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -46,6 +47,7 @@ def regret(curves: Curves, looks: Mapping[str, Look], factor: float, label: str,
     shade = 0.16 if len(curves.bands) <= 6 else 0.07  # many bands lie on one another
 
     def paint(axes: Axes) -> None:
+        entries: dict[str, Artist] = {}
         for name, look in looks.items():
             if name not in curves.bands:
                 continue
@@ -53,7 +55,9 @@ def regret(curves: Curves, looks: Mapping[str, Look], factor: float, label: str,
             axes.fill_between(
                 places, factor * found.low, factor * found.high, color=look.colour, alpha=shade, linewidth=0
             )
-            axes.plot(places, factor * found.mean, color=look.colour, linestyle=look.stroke, linewidth=1.7, label=name)
+            (entries[name],) = axes.plot(
+                places, factor * found.mean, color=look.colour, linestyle=look.stroke, linewidth=1.7
+            )
         lowest = factor * min(float(np.nanmin(found.low)) for found in curves.bands.values())
         begins, ends = zip(*((_known(it.mean)[0], _known(it.high)[-1]) for it in curves.bands.values()), strict=True)
         highest = factor * max(float(np.median(begins)), *map(float, ends))  # an odd one that begins far above is cut
@@ -70,7 +74,7 @@ def regret(curves: Curves, looks: Mapping[str, Look], factor: float, label: str,
         axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=evaluations))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
         axes.margins(x=0.01)
-        legend(axes)
+        legend(axes, entries)
 
     labels = [name for name in looks if name in curves.bands]
     lines = max(len(wrapped(name, ENTRY).splitlines()) for name in labels)

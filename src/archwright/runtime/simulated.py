@@ -13,7 +13,8 @@ class Simulated(Executor):
     """Workers whose trials take as long as their answers say (`cost`, in seconds), on a clock that jumps.
 
     A search takes its time from here, so that a budget of minutes bounds simulated minutes, and with several workers
-    results arrive in the order that the costs imply.
+    results arrive in the order that the costs imply. One search at a time: when it ends, what is still under way is
+    forgotten, and the next one may have the same workers. Their clock goes on.
 
     Attributes:
         workers: how many trials run side by side.
@@ -42,6 +43,11 @@ class Simulated(Executor):
         heapq.heappush(self._ends, (self._now + getattr(answer, "cost", 0.0), self._count, future))
         self._count += 1
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Forgets what has not arrived; there is nothing else to end."""
+        _: Any = wait, cancel_futures
+        self._ends.clear()
 
     def wait(self, futures: Iterable[Future[Any]], timeout: float | None = None) -> set[Future[Any]]:
         """The clock jumps to the next arrival (a set of one), or by `timeout` if nothing arrives before (empty)."""
