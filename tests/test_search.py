@@ -1,5 +1,6 @@
 """The loop between the boxes, with estimators that answer at once."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -297,6 +298,44 @@ def test_numbers_of_numpy_and_torch_become_pythons_own():
     assert [type(value) for value in (*done.metrics.values(), *done.curve, done.cost)] == [float] * 4
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"cost": float("nan")}, "its cost is nan: a cost is seconds, a number of at least 0"),
+        ({"cost": float("inf")}, "its cost is inf"),
+        ({"cost": -1.0}, "its cost is -1.0"),
+        ({"cost": float("nan"), "failure": "broken"}, "broken"),
+    ],
+)
+def test_a_cost_that_can_not_be_is_a_failure(answer, words, tmp_path):
+    class Priced:
+        def estimate(self, space, trial):
+            return aw.Evaluation(trial, {"loss": 1.0}, **answer)
+
+    (done,) = aw.record(run(estimator=Priced(), evaluations=1), tmp_path)
+    assert done.failure.startswith(words)
+    assert done.cost == 0.0
+    assert list(aw.load(tmp_path).history) == [done]
+
+
+def test_a_failure_that_names_what_is_no_text_is_written_with_escapes(tmp_path):
+    (done,) = aw.record(run(estimator=Failing(OSError("no file \udcff")), evaluations=1), tmp_path)
+    assert "no file \\udcff" in done.failure
+    assert list(aw.load(tmp_path).history) == [done]
+
+
+def test_the_time_of_a_search_stands_still_when_it_has_ended():
+    ended, stopped = run(evaluations=3), run(evaluations=3)
+    list(ended)
+    next(stopped)
+    stopped.close()
+    for search in (ended, stopped):
+        search.clock = lambda: time.monotonic() + 1000.0
+        assert 0.0 < search.elapsed < 1000.0
+        search.close()
+        assert 0.0 < search.elapsed < 1000.0
+
+
 def test_a_graph_of_the_users_own_that_fails_does_not_end_the_search():
     class Fragile:
         def __init__(self, signature, n):
@@ -420,9 +459,23 @@ def test_a_search_that_was_never_stepped_can_be_closed(tmp_path):
     assert len(list(aw.record(run(evaluations=3), tmp_path / "run"))) == 3
 
 
-def test_a_seed_below_zero_is_refused():
-    with pytest.raises(aw.ArchwrightError, match="seed"):
-        aw.search(SPACE, Random(), Distance(), objectives="min:loss", seed=-1)
+@pytest.mark.parametrize("seed", [-1, 1.5])
+def test_a_seed_that_can_not_be_is_refused(seed):
+    with pytest.raises(aw.ArchwrightError, match="a seed is a whole number of at least 0"):
+        aw.search(SPACE, Random(), Distance(), objectives="min:loss", seed=seed)
+
+
+def test_a_run_takes_its_seed_and_its_budget_in_numbers_of_numpy(tmp_path):
+    import numpy as np
+
+    def begun(seed, evaluations):
+        wanted = aw.search(SPACE, Random(), Distance(), objectives="min:loss", seed=seed)
+        return aw.record(aw.budget(wanted, evaluations=evaluations, epochs=np.float32(100)), tmp_path)
+
+    first = list(begun(np.int64(3), np.int64(4)))
+    manifest = aw.load(tmp_path).manifest
+    assert (manifest["seed"], manifest["budget"]) == (3, {"evaluations": 4, "epochs": 100.0, "minutes": None})
+    assert len(first + list(begun(3, 6))) == 6
 
 
 @dataclass(frozen=True)
@@ -452,6 +505,48 @@ def test_what_a_filter_rejected_is_rejected_still_after_a_resume(tmp_path):
         begun += [(item.trial, item.rejected, item.reused) for item in islice(run, 31)]
     assert begun == whole
     assert any(reused is not None and rejected for _, rejected, reused in whole[9:])
+
+
+class Heavy:
+    """The better, the heavier; the weight is known before."""
+
+    metrics = frozenset({"loss", "weight"})
+
+    def preflight(self, space, trial):
+        return {"weight": float(trial.architecture["x"])}
+
+    def estimate(self, space, trial):
+        weight = float(trial.architecture["x"])
+        return aw.Evaluation(trial, {"loss": -weight, "weight": weight}, cost=1.0)
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3])
+def test_what_the_constraints_of_another_search_excluded_is_asked_after_a_resume_too(tmp_path, stop):
+    def begun(limit, given=()):
+        space = aw.Space(nothing, x=aw.Choice(*range(8)))
+        wanted = ["min:loss", f"weight<={limit}"]
+        return aw.search(space, Random(), Heavy(), objectives=wanted, seed=5, history=given)
+
+    tight = list(aw.budget(begun(0), evaluations=1))
+    whole = [(item.trial, item.metrics) for item in aw.budget(begun(6, tight), evaluations=7)]
+    with aw.record(aw.budget(begun(6, tight), evaluations=7), tmp_path) as run:
+        parts = [(item.trial, item.metrics) for item in islice(run, stop)]
+    with aw.record(aw.budget(begun(6), evaluations=7), tmp_path) as run:
+        parts += [(item.trial, item.metrics) for item in run]
+    assert parts == whole
+    assert aw.load(tmp_path).best.evaluation.metrics["loss"] == -6.0
+
+
+def test_a_run_that_does_not_say_what_it_was_given_goes_on_as_before(tmp_path):
+    """Written by an older version: whatever was rejected is rejected still."""
+    with aw.record(staged(), tmp_path) as run:
+        list(islice(run, 9))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest.pop("given") == 0
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with aw.record(staged(), tmp_path) as run:
+        begun = [(item.trial, item.rejected, item.reused) for item in islice(run, 31)]
+    assert begun == [(item.trial, item.rejected, item.reused) for item in islice(staged(), 40)][9:]
 
 
 def test_the_epochs_of_what_was_rejected_count():

@@ -82,16 +82,18 @@ def _record(wanted: Search, folder: Path, cure: str) -> Search:
         if history.asked and wanted.history.asked:
             raise StoreError(f"{folder} holds evaluations already, and so does the search: which ones should count?")
         if history.asked:
-            wanted.history, wanted.goes_on = history, True
+            wanted.history = history
+            wanted.given = read_manifest(folder).get("given", 0)
             wanted.elapsed_before = _last(times)
         if wanted.history.pending or wanted.budget.allows(wanted):  # what has ended needs no device any more
             _check_trials(wanted, manifest)
+        if not history.asked:
+            for position, evaluation in enumerate(wanted.history):  # what the search started from
+                store.asked(position, evaluation.trial, position)
+                store.answered(position, evaluation, 0.0)
     except BaseException:
         store.close()
         raise
-    for position, evaluation in enumerate(wanted.history if not history.asked else ()):  # what the search started from
-        store.asked(position, evaluation.trial, position)
-        store.answered(position, evaluation, 0.0)
     wanted.journal = store
     wanted.opening.append(lambda: _remember(wanted, folder))
     wanted.closing.append(store.close)
@@ -271,6 +273,7 @@ def _manifest(wanted: Search) -> dict[str, Any]:
         "strategy": describe(wanted.strategy),
         "objectives": [str(item) for item in goal.wanted],
         "seed": wanted.seed,
+        "given": wanted.given,
         **_changing(wanted),
         "task": None if task is None else _summary(task),
         "machine": {**machine("torch", "numpy"), "gpu": _gpus()},
@@ -290,7 +293,7 @@ def _changing(wanted: Search) -> dict[str, Any]:
 def _remember(wanted: Search, folder: Path) -> None:
     """Writes into the manifest how the run goes on now, so that after an interruption it goes on in the same way."""
     known = read_manifest(folder)
-    now = {**known, **_changing(wanted)}
+    now = {**known, "given": wanted.given, **_changing(wanted)}
     if now != known:
         write_json(folder / "manifest.json", now)
 

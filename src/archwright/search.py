@@ -13,9 +13,10 @@ from math import inf, isfinite
 from typing import Any, Protocol
 
 from archwright.core.asking import answer_of, briefing_of, metrics_of, or_failure
-from archwright.core.errors import ArchwrightError, in_one_line, one_of
+from archwright.core.errors import ArchwrightError, encodable, in_one_line, one_of
 from archwright.core.history import History
 from archwright.core.objective import BadObjective, Goal
+from archwright.core.parts import plain
 from archwright.core.protocols import (
     Estimator,
     GradientStrategy,
@@ -54,7 +55,8 @@ class Search(Iterator[Evaluation]):
         history: all evaluations so far, and what is pending.
         budget: when to stop; unlimited unless `budget(...)` sets it.
         journal: who writes it down; nobody unless `record(...)` sets it.
-        elapsed: seconds that the search has run, those before a resume included.
+        elapsed: seconds that the search has run, those before a resume included; when it has ended, those until then.
+        given: of the history, how many evaluations at its beginning are those that the search started from.
         opening: called when it begins, before its first trial.
         closing: called when it ends, for whatever reason.
         ended: why it ended, in words; None while it runs.
@@ -75,7 +77,7 @@ class Search(Iterator[Evaluation]):
         self.journal: Journal | None = None
         self.clock: Callable[[], float] = getattr(executor, "clock", time.monotonic)  # simulated workers bring theirs
         self.elapsed_before = 0.0
-        self.goes_on = False  # `record` found its beginning: what was rejected then is rejected still
+        self.given = len(history)
         self.opening: list[Callable[[], None]] = []
         self.closing: list[Callable[[], None]] = []
         self.ended: str | None = None
@@ -113,7 +115,7 @@ class Search(Iterator[Evaluation]):
         history, streams = self.history, Streams(self.seed)  # read now, at the first step: `record` may set them
         self._started = self.clock()
         answer = self.answer
-        known = {self._question(item.trial): place for place, item in enumerate(history) if self._answers(item)}
+        known = {self._question(item.trial): place for place, item in enumerate(history) if self._answers(place)}
         running: dict[Future[Evaluation], int] = {}
         unasked = list(history.pending)  # of an interrupted run: to be asked again, first of all
         twins: dict[tuple[str, float, int], list[int]] = {}
@@ -193,6 +195,7 @@ class Search(Iterator[Evaluation]):
             self.opening.pop(0)()
 
     def _end(self) -> None:
+        self.elapsed_before, self._started = self.elapsed, None
         self.executor.shutdown(wait=False, cancel_futures=True)
         while self.closing:
             self.closing.pop()()
@@ -207,6 +210,8 @@ class Search(Iterator[Evaluation]):
         return number
 
     def _note(self, number: int, evaluation: Evaluation) -> Evaluation:
+        if evaluation.failure is not None:
+            evaluation = replace(evaluation, failure=encodable(evaluation.failure))
         self.history.append(number, evaluation)
         if self.journal is not None:
             self.journal.answered(number, evaluation, self.elapsed)
@@ -215,9 +220,13 @@ class Search(Iterator[Evaluation]):
     def _question(self, trial: Trial) -> tuple[str, float, int]:
         return _question_of(self.space, trial)
 
-    def _answers(self, evaluation: Evaluation) -> bool:
-        """Whether it answers the same question asked again: a rejection holds for the search that made it only."""
-        return evaluation.reused is None and (self.goes_on or not evaluation.rejected)
+    def _answers(self, position: int) -> bool:
+        """Whether an evaluation of before answers the same question asked again.
+
+        A rejection holds for the search that made it only, not for one that was given it to start from.
+        """
+        evaluation = self.history[position]
+        return evaluation.reused is None and (position >= self.given or not evaluation.rejected)
 
     def _repeat(self, trial: Trial, position: int) -> Evaluation:
         return replace(self.history[position], trial=trial, cost=0.0, reused=position)
@@ -266,7 +275,8 @@ def search(
             f"{name} proposes no architectures, it relaxes the space: it needs an estimator that shares weights, "
             f"estimators.WeightSharing (--estimator weight-sharing), not {type(estimator).__name__}"
         )
-    if seed < 0:
+    seed = plain(seed)
+    if not isinstance(seed, int) or seed < 0:
         raise ArchwrightError(f"a seed is a whole number of at least 0, not {seed}")
     goal = Goal.of(objectives)
     metrics = metrics_of(estimator)
@@ -331,7 +341,8 @@ class Budget:
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
+        for name, value in list(vars(self).items()):
+            object.__setattr__(self, name, plain(value))
             if value is not None and not value > 0:
                 raise ArchwrightError(f"a budget of {name} has to be more than 0, not {value}")
 
@@ -419,8 +430,11 @@ def _sound(space: Any, estimator: Any, goal: Goal, evaluation: Evaluation) -> Ev
 
 
 def _measured(estimator: Any, goal: Goal, evaluation: Evaluation) -> Evaluation:
-    """A failure, if what is wanted was not measured or is no finite number."""
+    """A failure, if what is wanted was not measured or is no finite number, or the cost can't be one."""
     evaluation = _plain(evaluation)
+    if not 0.0 <= evaluation.cost < inf:
+        reason = evaluation.failure or f"its cost is {evaluation.cost}: a cost is seconds, a number of at least 0"
+        return replace(evaluation, cost=0.0, failure=reason)
     for wanted in goal.wanted:
         if evaluation.failure is not None:
             break

@@ -93,6 +93,18 @@ def test_measuring_leaves_the_mode_as_it_was():
     assert made.training
 
 
+@pytest.mark.parametrize("cost", [aw.Flops(), aw.Memory(), aw.Latency(repetitions=1, warmup=0)])
+def test_measuring_leaves_the_modes_of_the_parts_as_they_were(cost):
+    made = network("cpu").train()
+    made[1].eval()
+    cost.measure(made, SIGNATURE)
+    assert [part.training for part in made] == [True, False, True, True, True]
+    made.eval()
+    made[2].train()
+    cost.measure(made, SIGNATURE)
+    assert [part.training for part in (made, *made)] == [False, False, False, True, False, False]
+
+
 def test_what_the_cpu_fuses_is_counted_and_the_switches_are_put_back():
     def encoder():
         return nn.Sequential(nn.Flatten(1, 2), nn.TransformerEncoderLayer(10, 2, 16, batch_first=True))

@@ -86,6 +86,47 @@ def test_a_worker_that_dies_costs_one_call(one, end, words):
     assert one.submit(double, 21).result() == 42
 
 
+def test_what_is_raised_and_is_no_error_comes_back_as_words(one):
+    class PanicException(BaseException):
+        """As a library written in Rust raises it."""
+
+    class Unready:
+        def prepare(self):
+            raise PanicException("not ready")
+
+        def __call__(self):
+            return 1
+
+    def fail():
+        raise PanicException("index out of bounds")
+
+    process = one.submit(os.getpid).result()
+    with pytest.raises(RuntimeError, match="PanicException: index out of bounds"):
+        one.submit(fail).result()
+    with pytest.raises(RuntimeError, match="PanicException: not ready"):
+        one.submit(Unready()).result()
+    assert one.submit(os.getpid).result() == process
+
+
+def test_a_worker_that_ends_after_its_pipe_tells_how(one):
+    def end():
+        os.closerange(3, 100)  # the pipes among them
+        time.sleep(0.3)
+        os._exit(7)
+
+    with pytest.raises(WorkerLost, match="exited with status 7"):
+        one.submit(end).result()
+
+
+def test_a_worker_that_had_to_be_killed_was_not_out_of_memory(one):
+    def deafen():
+        os.closerange(3, 100)
+        time.sleep(60)
+
+    with pytest.raises(WorkerLost, match="could not be heard any more and was ended"):
+        one.submit(deafen).result()
+
+
 @pytest.mark.parametrize("is_usable", [True, False])
 def test_a_worker_whose_gpu_is_lost_answers_and_is_replaced(is_usable):
     def compute():
@@ -329,3 +370,36 @@ def test_processes_of_a_candidates_own_end_with_it():
         with pytest.raises(WorkerLost, match="limit of 2"):
             executor.submit(hangs_with_a_child).result(timeout=20)
         assert time.monotonic() - started < 15
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks")
+def test_a_forked_process_that_left_the_group_keeps_no_call_waiting(tmp_path):
+    log = tmp_path / "pid"
+
+    def hangs_with_a_fork():
+        if os.fork() == 0:
+            os.setsid()
+            log.write_text(str(os.getpid()))
+            time.sleep(20)
+            os._exit(0)
+        time.sleep(60)
+
+    with Processes(1, time_limit=0.7) as executor:
+        started = time.monotonic()
+        with pytest.raises(WorkerLost, match=r"limit of 0\.7"):
+            executor.submit(hangs_with_a_fork).result(timeout=15)
+        assert time.monotonic() - started < 10
+    os.kill(int(log.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks")
+def test_a_forked_process_does_not_answer_for_its_parent(one):
+    def in_two():
+        child = os.fork()
+        if child == 0:
+            return "child"
+        os.waitpid(child, 0)
+        return "parent"
+
+    assert one.submit(in_two).result() == "parent"
+    assert one.submit(double, 4).result() == 8

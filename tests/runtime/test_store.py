@@ -1,4 +1,5 @@
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -137,6 +138,78 @@ def test_who_closes_a_run_in_another_thread_lets_it_go(tmp_path):
         assert other.submit(list, run).result()
     with alone(tmp_path / "run"):  # as for the training of its winner
         pass
+
+
+def test_a_run_that_can_not_be_opened_is_let_go_while_the_error_is_looked_at(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "history.sqlite").write_bytes(b"not a database" * 1000)
+    with pytest.raises(StoreError, match="damaged") as kept:
+        start(tmp_path / "run")
+    with alone(tmp_path / "run"):
+        assert kept.value.__traceback__
+
+
+def test_a_run_whose_first_evaluations_can_not_be_written_is_let_go(tmp_path, monkeypatch):
+    given = list(start(tmp_path / "first", evaluations=2))
+
+    def full(*_):
+        raise StoreError("free some space")
+
+    monkeypatch.setattr(Store, "answered", full)
+    again = aw.search(space(), aw.strategies.Random(), Distance(), objectives="min:loss", history=given)
+    with pytest.raises(StoreError, match="free some space") as kept:
+        aw.record(again, tmp_path / "second")
+    with alone(tmp_path / "second"):
+        assert kept.value.__traceback__
+
+
+@pytest.fixture
+def not_writable(monkeypatch):
+    """Folders look as they do to who may not write there. (To root they never do.)"""
+    able = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and able(path, mode))
+
+
+@pytest.mark.parametrize("empty_log", [False, True])
+def test_who_can_not_write_reads_a_finished_run_and_leaves_nothing_there(tmp_path, not_writable, empty_log):
+    folder = tmp_path / "a run #1 %20"
+    with pytest.MonkeyPatch.context() as able:
+        able.setattr(os, "access", lambda *_: True)
+        done = list(start(folder, evaluations=5))
+    if empty_log:
+        (folder / "history.sqlite-wal").touch()
+    before = sorted(folder.iterdir())
+    with Store(folder) as store:
+        assert list(store.load(Goal.of("min:loss"))[0]) == done
+        assert sorted(folder.iterdir()) == before
+
+
+def test_who_can_not_write_reads_what_is_being_written(tmp_path, monkeypatch):
+    with start(tmp_path, evaluations=5) as run:
+        done = [next(run) for _ in range(3)]
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        assert list(aw.load(tmp_path).history) == done  # which is in the log alone
+
+
+def test_a_log_that_can_not_be_read_is_for_who_can_write(tmp_path, monkeypatch):
+    list(start(tmp_path, evaluations=3))
+    (tmp_path / "history.sqlite-wal").write_bytes(b"changes")
+
+    def connect(*_, **__):
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(StoreError, match=r"whoever may write to the folder .* `archwright show "):
+        Store(tmp_path)
+
+
+def test_what_can_not_be_written_is_no_damage(tmp_path):
+    priced = aw.Evaluation(aw.Trial(aw.Architecture((("x", 1),))), {"loss": 1.0}, cost=float("nan"))
+    with Store(tmp_path, write=True) as store:
+        store.asked(0, priced.trial, 0)
+        with pytest.raises(StoreError, match="can't hold what was to be written: NOT NULL"):
+            store.answered(0, priced, 0.0)
 
 
 def test_folders_that_are_no_run(tmp_path):

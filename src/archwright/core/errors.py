@@ -37,6 +37,14 @@ def check_list(name: str, value: object, of: str = "") -> None:
         raise ArchwrightError(f"{name} is a list{of and f' of {of}'}, such as [{value!r}]")
 
 
+def encodable(text: str) -> str:
+    """The text with escapes for lone halves of characters, which file names that are no UTF-8 leave in messages.
+
+    Nothing that holds one can be written to a file or a terminal.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def in_one_line(error: BaseException) -> str:
     """What was raised, and where."""
     lines = str(error).strip().splitlines() or [""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import numbers
 import re
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
@@ -42,12 +43,28 @@ def part(function: Callable[..., Made]) -> Callable[..., Made]:
     return make
 
 
+def plain(thing: Any) -> Any:
+    """A number of NumPy's or torch's, be it an array of no dimensions, as one of Python's own; else `thing` itself."""
+    if isinstance(thing, bool | int | float):
+        return thing
+    if getattr(thing, "shape", None) == () and callable(getattr(thing, "item", None)):
+        thing = thing.item()
+    if isinstance(thing, numbers.Integral):
+        return thing if isinstance(thing, int) else int(thing)
+    if isinstance(thing, numbers.Real):
+        return float(thing)
+    return thing
+
+
 def describe(thing: Any) -> Any:
     """`thing` as JSON: parts as {"name", "arguments"}, numbers and texts as they are, anything else as its repr.
+
+    Numbers of NumPy and torch are as Python's own.
 
     A description with a "repr" can be compared and read by people, but not made again. What tells more of itself by a
     method `declaration`, as JSON, has that beside it.
     """
+    thing = plain(thing)
     if thing is None or isinstance(thing, bool | int | float | str):
         return thing
     if isinstance(thing, Path):

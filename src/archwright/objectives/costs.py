@@ -163,12 +163,14 @@ def by_shapes(make: Callable[[], Network], measure: Callable[[Network], Result])
 
 
 def _in_evaluation(network: nn.Module, measure: Callable[[], Result]) -> Result:
-    was_training = network.training
+    modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
         return measure()
     finally:
-        network.train(was_training)
+        network.train(modes[network])
+        for module, was_training in modes.items():  # parts may be frozen in the other mode
+            module.training = was_training
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import IO, Any, ParamSpec, TypeVar
 
 from archwright.core.errors import ArchwrightError
@@ -20,6 +21,10 @@ from archwright.runtime.pickling import dumps, what_stays
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+
+
+LAST_WORDS = 1.0
+"""Seconds that a worker whose pipe has ended may take to end itself, so that how it ended can be told."""
 
 
 class WorkerLost(ArchwrightError):
@@ -146,6 +151,7 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is for the search, which then ends its workers itself
         )
         self.function: bytes | None = None  # what it was sent last
+        self._was_killed = False  # by this process
         self._calling = threading.Lock()
 
     @property
@@ -203,16 +209,27 @@ class _Worker:
 
     def _kill_all(self) -> None:
         """Processes that a candidate started go too: they would hold the worker's pipe open."""
+        self._was_killed = self._was_killed or self.is_alive
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except (AttributeError, ProcessLookupError):  # not on Windows; or gone already
             self.process.kill()
 
     def _lost(self, time_limit: float | None, seconds: float) -> WorkerLost:
+        was_ended = self._was_killed
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(LAST_WORDS)
         self._kill_all()
         status = self._clear_up()
         if time_limit is not None:
             reason = f"took longer than the limit of {time_limit:g} seconds"
+        elif was_ended:
+            reason = "the search was ended"
+        elif self._was_killed:
+            reason = (
+                "its worker process could not be heard any more and was ended: does the candidate close files that it "
+                "didn't open?"
+            )
         elif status < 0:
             reason = f"its worker process was killed by signal {-status}" + (
                 " (out of memory?)" if status == -9 else ""

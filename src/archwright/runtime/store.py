@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, create_engine, event, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from archwright.core.architecture import Architecture
-from archwright.core.errors import ArchwrightError
+from archwright.core.errors import ArchwrightError, encodable
 from archwright.core.history import History
 from archwright.core.objective import Goal
 from archwright.core.trial import Evaluation, Trial
@@ -71,13 +73,17 @@ class Store:
         if write:
             _make_folder(folder)
         self._lock = _locked(folder) if write else None
-        url = f"sqlite:///{folder / 'history.sqlite'}"
-        self._engine = create_engine(url, connect_args={"check_same_thread": False})
+        path = folder / "history.sqlite"
+        self._engine = create_engine(f"sqlite:///{path}", creator=partial(_connect, path, write))
         event.listen(self._engine, "connect", _set_pragmas if write else _set_reader)
-        with self._explained():
-            if write:
-                _METADATA.create_all(self._engine)
-            self._connection = self._engine.connect()
+        try:
+            with self._explained():
+                if write:
+                    _METADATA.create_all(self._engine)
+                self._connection = self._engine.connect()
+        except BaseException:
+            self._let_go()
+            raise
         self._insert_trial = str(_TRIALS.insert().compile(self._engine))
         self._insert_evaluation = str(_EVALUATIONS.insert().compile(self._engine))
 
@@ -90,6 +96,9 @@ class Store:
     def close(self) -> None:
         """Lets other processes write to the run."""
         self._connection.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._engine.dispose()
         if self._lock is not None:
             self._lock.release()
@@ -107,7 +116,7 @@ class Store:
             json.dumps(dict(evaluation.metrics)),
             json.dumps(evaluation.curve),
             evaluation.cost,
-            evaluation.failure,
+            None if evaluation.failure is None else encodable(evaluation.failure),
             int(evaluation.rejected),
             evaluation.reused,
             elapsed,
@@ -163,7 +172,17 @@ class Store:
                     f"can't write to {self.folder} ({text}): free some space, then `archwright resume {self.folder}`; "
                     "every finished evaluation is kept"
                 ) from error
+            if self._lock is None and not os.access(self.folder, os.W_OK):
+                raise StoreError(
+                    f"can't read {self.folder / 'history.sqlite'} ({text}): whoever may write to the folder has to end "
+                    f"the search that writes there, or, if it was killed, to look at the run once: `archwright show "
+                    f"{self.folder}`"
+                ) from error
             raise StoreError(f"can't use {self.folder / 'history.sqlite'}: {text}") from error
+        except IntegrityError as error:  # of what was to be written, not of what is there
+            raise StoreError(
+                f"{self.folder / 'history.sqlite'} can't hold what was to be written: {error.orig}"
+            ) from error
         except DatabaseError as error:
             raise StoreError(f"{self.folder / 'history.sqlite'} is damaged or no history: {error.orig}") from error
 
@@ -193,6 +212,25 @@ def _locked(folder: Path) -> BaseFileLock:
             "it, or end it"
         ) from None
     return lock
+
+
+def _connect(path: Path, write: bool) -> sqlite3.Connection:
+    """Opens a history.
+
+    Readers of a write-ahead log make files beside it: where they can't, and the log is empty, the history is read as a
+    file that nobody changes.
+    """
+    if write or os.access(path.parent, os.W_OK) or _has_log(path):
+        return sqlite3.connect(path, check_same_thread=False)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+
+
+def _has_log(path: Path) -> bool:
+    """Whether there are changes that aren't in the history's file yet."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _set_pragmas(connection: Any, _: object) -> None:

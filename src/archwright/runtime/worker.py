@@ -8,14 +8,21 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO
 
 from archwright.runtime.pickling import dumps
+
+END = (SystemExit, KeyboardInterrupt)
+"""What ends this process; whatever else is raised is an answer, as a panic in a library written in Rust is."""
 
 
 def main(parent: int, memory_limit: int) -> None:
     """Serves calls until the parent closes the pipe or is gone."""
     calls, results = _take_over_pipes()
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=partial(_let_go, calls, results))
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if memory_limit:
         _limit_memory(memory_limit)
@@ -30,7 +37,9 @@ def main(parent: int, memory_limit: int) -> None:
             if packed is not None:
                 function = pickle.loads(packed)
                 getattr(function, "prepare", _nothing)()
-        except Exception as error:
+        except END:
+            raise
+        except BaseException as error:
             answer = _pickle_error(error)
         try:
             _send(results, None)  # from here on the call's time counts
@@ -45,7 +54,9 @@ def _answer(function: Any, call: bytes) -> bytes:
     try:
         args, kwargs = pickle.loads(call)
         return dumps((True, function(*args, **kwargs)))
-    except Exception as error:
+    except END:
+        raise
+    except BaseException as error:
         return _pickle_error(error)
 
 
@@ -65,6 +76,17 @@ def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     return calls, results
+
+
+def _let_go(*pipes: BinaryIO) -> None:
+    """Ends a forked process's share in the pipes: one that outlives this process would keep its answer waited for.
+
+    Their numbers stay taken: closed, they could come to mean files of the candidate's.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for pipe in pipes:
+        os.dup2(nothing, pipe.fileno(), inheritable=False)
+    os.close(nothing)
 
 
 def _end_with(parent: int) -> None:
@@ -104,13 +126,13 @@ def _gpus_are_usable() -> bool:
     return True
 
 
-def _pickle_error(error: Exception) -> bytes:
-    try:
-        packed = dumps((False, error))
-        pickle.loads(packed)  # some exceptions pack and never unpack
-    except Exception:
-        return dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-    return packed
+def _pickle_error(error: BaseException) -> bytes:
+    if isinstance(error, Exception):  # anything else, raised again in the parent, would pass by who looks for errors
+        with suppress(Exception):
+            packed = dumps((False, error))
+            pickle.loads(packed)  # some exceptions pack and never unpack
+            return packed
+    return dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
 if __name__ == "__main__":
