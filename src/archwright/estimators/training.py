@@ -22,7 +22,7 @@ from archwright.core.signature import Signature
 from archwright.core.trial import Evaluation, Trial
 from archwright.estimators.costing import costs_of
 from archwright.estimators.course import Course, Setting
-from archwright.objectives.costs import Cost, Flops, Parameters, example
+from archwright.objectives.costs import Cost, Flops, Parameters, example, in_evaluation
 from archwright.spaces.space import Space
 from archwright.tasks.task import Hyperparameters, Split, Task
 from archwright.training.keeping import keep_state, read_state
@@ -216,11 +216,8 @@ def check_fits(network: nn.Module, signature: Signature, device: torch.device) -
     Raises:
         ArchwrightError: it does not, with both shapes.
     """
-    was_training = network.training
-    network.eval()
-    with torch.no_grad():
+    with in_evaluation(network), torch.no_grad():
         made = network(example(network, signature, 2).to(device))
-    network.train(was_training)
     wanted = (2, *signature.output_shape)
     if not isinstance(made, torch.Tensor) or tuple(made.shape) != wanted:
         shape = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__

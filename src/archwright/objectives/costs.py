@@ -62,8 +62,9 @@ class Flops:
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Operations for one example."""
         inputs = example(network, signature, 1)
-        with FlopCounterMode(display=False) as counter, torch.no_grad(), _unfused(inputs.device):
-            _in_evaluation(network, lambda: network(inputs))
+        watched = FlopCounterMode(display=False)
+        with in_evaluation(network), watched as counter, torch.no_grad(), _unfused(inputs.device):
+            network(inputs)
         return float(counter.get_total_flops())
 
 
@@ -83,9 +84,9 @@ class Memory:
     def measure(self, network: nn.Module, signature: Signature) -> float:
         """Millions of bytes."""
         inputs = example(network, signature, self.batch_size)
-        with _LiveBytes(network) as live, torch.no_grad(), _unfused(inputs.device):
+        with in_evaluation(network), _LiveBytes(network) as live, torch.no_grad(), _unfused(inputs.device):
             live.add(inputs)
-            _in_evaluation(network, lambda: network(inputs))
+            network(inputs)
         return float(live.peak / 1e6)
 
 
@@ -118,13 +119,10 @@ class Latency:
                 torch.cuda.synchronize(device)  # without it, the current GPU would be waited for
             return time.perf_counter() - started
 
-        def all_of_them() -> float:
+        with torch.inference_mode(), in_evaluation(network):
             for _ in range(self.warmup):
                 once()
-            return statistics.median(once() for _ in range(self.repetitions))
-
-        with torch.inference_mode():
-            return _in_evaluation(network, all_of_them) * 1000
+            return statistics.median(once() for _ in range(self.repetitions)) * 1000
 
 
 Result = TypeVar("Result")
@@ -162,14 +160,17 @@ def by_shapes(make: Callable[[], Network], measure: Callable[[Network], Result])
     return measure(make())
 
 
-def _in_evaluation(network: nn.Module, measure: Callable[[], Result]) -> Result:
+@contextmanager
+def in_evaluation(network: nn.Module) -> Iterator[None]:
+    """Inside, a network is in evaluation mode; afterwards each of its parts is in the mode from before, which of a part
+    that the user froze is another than the network's."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
-        return measure()
+        yield
     finally:
         network.train(modes[network])
-        for module, was_training in modes.items():  # parts may be frozen in the other mode
+        for module, was_training in modes.items():
             module.training = was_training
 
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from archwright.objectives.costs import in_evaluation
+
 _NORMS = nn.modules.batchnorm._BatchNorm
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -17,29 +19,26 @@ def calibrated(network: nn.Module, batches: Iterable[Tensor]) -> Iterator[None]:
     """Inside, each batch-norm that `network` runs now has the statistics of `batches`, as one pass of training would
     see them; afterwards those from before are back."""
     norms = [module for module in network.modules() if isinstance(module, _NORMS) and module.running_mean is not None]
-    kept = [([getattr(norm, name) for name in _STATISTICS], norm.momentum, norm.training) for norm in norms]
-    was_training = network.training
-    network.eval()
-    try:
-        for norm, (before, _, _) in zip(norms, kept, strict=True):
-            norm.running_mean, norm.running_var = map(torch.empty_like, before[:2])
-            # On the CPU, since the norm reads this count whenever it runs: a GPU would be waited for.
-            norm.num_batches_tracked = torch.empty_like(before[2], device="cpu")
-            norm.reset_running_stats()
-            norm.momentum = None  # the mean of all batches, each with the same weight
-            norm.train()
-        with torch.no_grad():
-            for inputs in batches:
-                network(inputs)
-        network.eval()
-        yield
-    finally:
-        network.train(was_training)
-        for norm, (statistics, momentum, training) in zip(norms, kept, strict=True):
-            for name, statistic in zip(_STATISTICS, statistics, strict=True):
-                setattr(norm, name, statistic)
-            norm.momentum = momentum
-            norm.train(training)
+    kept = [([getattr(norm, name) for name in _STATISTICS], norm.momentum) for norm in norms]
+    with in_evaluation(network):
+        try:
+            for norm, (before, _) in zip(norms, kept, strict=True):
+                norm.running_mean, norm.running_var = map(torch.empty_like, before[:2])
+                # On the CPU, since the norm reads this count whenever it runs: a GPU would be waited for.
+                norm.num_batches_tracked = torch.empty_like(before[2], device="cpu")
+                norm.reset_running_stats()
+                norm.momentum = None  # the mean of all batches, each with the same weight
+                norm.train()
+            with torch.no_grad():
+                for inputs in batches:
+                    network(inputs)
+            network.eval()
+            yield
+        finally:
+            for norm, (statistics, momentum) in zip(norms, kept, strict=True):
+                for name, statistic in zip(_STATISTICS, statistics, strict=True):
+                    setattr(norm, name, statistic)
+                norm.momentum = momentum
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from archwright.core.choices import BadSpace, Choice, Integer, label
 from archwright.core.errors import in_one_line
-from archwright.objectives.costs import example
+from archwright.objectives.costs import example, in_evaluation
 from archwright.spaces.ops import at_once
 from archwright.supernets.mixed import OpenChoice
 from archwright.supernets.mixing import unwatched
@@ -42,15 +42,12 @@ def partial_channels(network: OpenNetwork, parts: int) -> OpenNetwork:
 
 def _problem(network: OpenNetwork) -> str | None:
     """Why it can't compute a batch; None if it can."""
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):  # what an op draws is missed by no later draw
+        # What an op draws is missed by no later draw.
+        with in_evaluation(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
             network(example(network, network.signature, 2))
     except Exception as error:  # a user's own module raises anything
         return in_one_line(error)
-    finally:
-        network.train(was_training)
     return None
 
 

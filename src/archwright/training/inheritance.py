@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from archwright.core.rng import seed_for
+from archwright.objectives.costs import in_evaluation
 from archwright.training.memory import out_of_memory
 
 CLOSE = 1e-4
@@ -79,9 +80,8 @@ def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     except RuntimeError as error:  # a module of the user's own that makes float32 numbers, or can't be copied
         if out_of_memory(error):  # no reason to compare more coarsely
             raise
-        was_training = network.training
-        outputs: Tensor = network.eval()(inputs).double()
-        network.train(was_training)
+        with in_evaluation(network):
+            outputs: Tensor = network(inputs).double()
         return outputs
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from archwright.objectives.costs import in_evaluation
+
 # fmt: off
 KINDS = (
     "input", "conv", "conv_transpose", "linear", "matmul", "einsum", "embedding", "lstm", "gru", "rnn_tanh",
@@ -56,12 +58,9 @@ def network_graph(network: nn.Module, example: Tensor) -> NetworkGraph:
     dimensions or pools: a ReLU, a convolution and a batch-norm, say. Calls that the output does not depend on are left
     out. A parameter that is not read is read by a vertex of its own, without edges.
     """
-    was_training = network.training
-    network.eval()
     recorder = _Recorder(network, example)
-    with torch.no_grad(), recorder:
+    with in_evaluation(network), torch.no_grad(), recorder:
         made = network(example)
-    network.train(was_training)
     return recorder.graph(made)
 
 
