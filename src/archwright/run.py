@@ -75,15 +75,17 @@ def _record(wanted: Search, folder: Path, cure: str) -> Search:
     store = Store(folder, write=True)  # from here on nobody else writes
     try:
         if (folder / "manifest.json").exists():
-            _check_same(read_manifest(folder), manifest, folder, cure)
+            known = read_manifest(folder)
+            _check_same(known, manifest, folder, cure)
         else:
-            write_json(folder / "manifest.json", manifest)
+            known = manifest
+            write_json(folder / "manifest.json", known)
         history, times = store.load(wanted.history.goal)
         if history.asked and wanted.history.asked:
             raise StoreError(f"{folder} holds evaluations already, and so does the search: which ones should count?")
         if history.asked:
             wanted.history = history
-            wanted.given = read_manifest(folder).get("given", 0)
+            wanted.given = known.get("given", 0)
             wanted.elapsed_before = _last(times)
         if wanted.history.pending or wanted.budget.allows(wanted):  # what has ended needs no device any more
             _check_trials(wanted, manifest)

@@ -32,7 +32,11 @@ def kept(folder: Path) -> dict[str, Any]:
 
 def kept_parts(folder: Path) -> dict[str, dict[str, Any]]:
     """What the parts of a run were given as, each its name and fields; older runs don't know it."""
-    return checked(kept(folder).get("parts", {}), Origin({}, folder / JOB))
+    return _parts(kept(folder), folder)
+
+
+def _parts(job: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+    return checked(job.get("parts", {}), Origin({}, folder / JOB))
 
 
 def parts_of(settings: Settings) -> dict[str, Any]:
@@ -55,7 +59,8 @@ class Own:
     @classmethod
     def given(cls, folder: Path, **names: str | None) -> Own:
         """From what the options say of a run's parts."""
-        known = kept_parts(folder)
+        job = kept(folder)
+        known = _parts(job, folder)
         said = {part: name for part, name in names.items() if name is not None}
         named = {part: _with_fields(name, known.get(part, {})) for part, name in said.items()}
         if "estimator" in said and "task" not in said and _tells_no_task(folder, known):
@@ -64,8 +69,7 @@ class Own:
         options = {part: {"name": name} for part, name in said.items()}
         origin = Origin(options, folder / JOB if known else None, places)
         parts = {part: made(part, given, origin) for part, given in named.items() if part in ("space", "task")}
-        device = kept(folder).get("device", "auto")
-        return cls(parts.get("space"), parts.get("task"), named, origin, device)
+        return cls(parts.get("space"), parts.get("task"), named, origin, job.get("device", "auto"))
 
     def load(self, folder: Path) -> Run:
         """Opens a run with these parts."""

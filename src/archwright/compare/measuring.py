@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-import cloudpickle
 
 from archwright.compare.terms import Terms
 from archwright.core.errors import ArchwrightError, in_one_line
@@ -129,7 +128,7 @@ def measure(terms: Terms, label: str, packed: bytes, seed: int) -> Outcome:
         ArchwrightError: the strategy failed: no outcome is better than one that says little about it.
     """
     try:
-        return _measure(terms, label, Timed(cloudpickle.loads(packed)), seed)
+        return _measure(terms, label, Timed(pickle.loads(packed)), seed)
     except Exception as error:
         raise ArchwrightError(f"{label} failed in its search with seed {seed}: {in_one_line(error)}") from error
 
